@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `cosmos-policy bench` measures: one file per benchmark, each returning figures."""

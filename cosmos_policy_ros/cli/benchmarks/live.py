@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The running system: control jitter beside full inference, and the whole system's rates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+import tempfile
+
+import numpy as np
+import psutil
+
+from cosmos_policy_ros.bringup import BringupOptions, describe_bringup, NodeSpec
+from cosmos_policy_ros.cli.benchmarks.figures import Figure, spread
+from cosmos_policy_ros.cli.benchmarks.model import infer_forever
+from cosmos_policy_ros.cli.processes import NodeProcesses, stay_on_this_machine
+from cosmos_policy_ros.nodes.operator import Operator
+
+DOMAIN_ID = '98'
+STARTUP_TIMEOUT_S = 90.0
+SETTLING_S = 5.0
+JITTER_LIMIT_MS = 5.0
+IMAGE_RATE_HZ = 15.0
+# The rate is counted in whole images per second; one may fall into the next.
+RATE_SHARE = 0.97
+MEMORY_LIMIT_MB = 1500.0
+
+
+def measure_control(*, checkpoint: str = 'aloha_small', duration_s: float = 30.0) -> list[Figure]:
+    """Measure the arm node's control period while inference keeps a core busy.
+
+    A dry run publishes every command with the time of its control tick, which is what the jitter
+    is taken from. The simulated robot runs without cameras. Needs no other load on the machine.
+    """
+    names = {'simulated_aloha_node': {'render': False}, 'arm_node': {}}
+    options = BringupOptions(sim=True, dry_run=True, record=False)
+    inference = get_context('spawn').Process(
+        target=infer_forever, args=(checkpoint,), daemon=True)
+    with _running(_select(options, names)) as (operator, processes):
+        operator.wait_until(
+            lambda: getattr(operator.status.get('arm_node'), 'state', '') == 'waiting',
+            STARTUP_TIMEOUT_S, 'start of the arms', processes.check)
+        inference.start()
+        operator.spin(SETTLING_S)
+        ticks_ns, _ = operator.watch_dry_run(duration_s)
+        inference.kill()
+        arm = psutil.Process(processes.process_id('arm_node'))
+        memory_mb = arm.memory_info().rss / 1e6
+    deviation_ms = np.abs(np.diff(ticks_ns) / 1e6 - 20.0)
+    return [*spread('control period under full inference, deviation from 20 ms',
+                    deviation_ms.tolist(), 'ms', p99_limit=JITTER_LIMIT_MS),
+            Figure(name='resident memory of arm_node', value=memory_mb, unit='MB')]
+
+
+def measure_system(*, checkpoint: str = 'aloha_small', duration_s: float = 30.0) -> list[Figure]:
+    """Measure rates and memory while everything runs: robot, model, arms, recorder."""
+    with tempfile.TemporaryDirectory() as folder:
+        nodes = describe_bringup(BringupOptions(sim=True, checkpoint=checkpoint, output=folder))
+        with _running(nodes) as (operator, processes):
+            operator.wait_until(
+                lambda: getattr(operator.status.get('policy_node'), 'queries', 0) > 1,
+                STARTUP_TIMEOUT_S, 'first chunks', processes.check)
+            operator.trigger('/recorder_node/start')
+            operator.spin(SETTLING_S)
+            _, statuses = operator.watch_dry_run(duration_s)
+            operator.trigger('/recorder_node/stop', timeout_s=60.0)
+            policy_mb = psutil.Process(
+                processes.process_id('policy_node')).memory_info().rss / 1e6
+    return [*_rates(statuses), Figure(
+        name='resident memory of policy_node', value=policy_mb, unit='MB',
+        limit=MEMORY_LIMIT_MB)]
+
+
+@contextmanager
+def _running(nodes: Sequence[NodeSpec]) -> Iterator[tuple[Operator, NodeProcesses]]:
+    stay_on_this_machine(DOMAIN_ID)
+    with tempfile.TemporaryDirectory() as logs:
+        with NodeProcesses(nodes, log_directory=Path(logs)) as processes, Operator() as operator:
+            yield operator, processes
+
+
+def _select(options: BringupOptions, parameters: dict[str, dict[str, object]]) -> list[NodeSpec]:
+    return [replace(node, parameters={**node.parameters, **parameters[node.name]})
+            for node in describe_bringup(options) if node.name in parameters]
+
+
+def _rates(statuses: list[object]) -> list[Figure]:
+    return [
+        Figure(name='simulated cameras 3 x 640x480, mean rate', unit='Hz',
+               value=float(np.mean([status.image_rate_hz for status in statuses])),
+               limit=RATE_SHARE * IMAGE_RATE_HZ, at_least=True),
+        Figure(name='simulated joint states, mean rate', unit='Hz',
+               value=float(np.mean([status.joint_state_rate_hz for status in statuses])),
+               limit=RATE_SHARE * 100.0, at_least=True),
+        Figure(name='real-time factor, mean', unit='1',
+               value=float(np.mean([status.real_time_factor for status in statuses])))]

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole model: layout, transformer, autoencoder and sampler put together.
+
+Legend: B batch (candidates), C channels, T latent frames, H W latent size, M text tokens,
+K chunk size, A action dimensions, P joints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn, Tensor
+
+from cosmos_policy_ros.diffusion.config import ModelConfig, WanAutoencoderConfig
+from cosmos_policy_ros.diffusion.dit import DiffusionTransformer, TextKeysValues
+from cosmos_policy_ros.diffusion.latent_injection import (
+    extract_value, extract_vector, inject_vector)
+from cosmos_policy_ros.diffusion.latent_layout import latent_layout, NetworkRole
+from cosmos_policy_ros.diffusion.noise import unit_noise
+from cosmos_policy_ros.diffusion.observation_encoder import ObservationEncoder
+from cosmos_policy_ros.diffusion.patch_autoencoder import PatchAutoencoder
+from cosmos_policy_ros.diffusion.preconditioning import (
+    clean_prediction, network_input, time_from_sigma)
+from cosmos_policy_ros.diffusion.sampler import sample
+from cosmos_policy_ros.diffusion.video_autoencoder import uint8_from_video, VideoAutoencoder
+
+
+class CosmosModel(nn.Module):
+    """Samples latent sequences: what the role keeps clean is given, the rest is denoised."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.layout = latent_layout(config.layout)
+        self.transformer = DiffusionTransformer(
+            config.transformer, latent_channels=config.autoencoder.latent_channels)
+        self.autoencoder = _autoencoder(config)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def sequence_shape(self) -> tuple[int, int, int, int]:
+        """Shape of one latent sequence: (C, T, H, W)."""
+        size = self.config.latent_size
+        return (self.config.autoencoder.latent_channels, self.layout.num_latent_frames, size, size)
+
+    def observation_encoder(self) -> ObservationEncoder:
+        """Build the encoder of current images, for the weights as they are now."""
+        return ObservationEncoder(
+            self.autoencoder, self.layout, self.config.image_size_px, self.device)
+
+    @torch.no_grad()
+    def encode_text(self, embedding: Tensor) -> TextKeysValues:
+        """Prepare a task embedding (M, *) once for all queries of that task."""
+        return self.transformer.encode_text(embedding[None].to(self.device))
+
+    def inject_proprio(self, latents: Tensor, proprio: Tensor) -> Tensor:
+        """Return `latents` with the normalised joints (B, P) in their frame.
+
+        The joints are rounded to the precision of the weights, as in training.
+        """
+        proprio = proprio.to(self.device, self.transformer.dtype)
+        return inject_vector(latents, proprio, self.layout.proprio)
+
+    def clean_mask(self, role: NetworkRole) -> Tensor:
+        """Return 1 for the frames that a role keeps clean, 0 for the others. (1, 1, T, 1, 1)."""
+        mask = torch.zeros(self.layout.num_latent_frames, device=self.device)
+        mask[list(self.layout.clean_frames(role))] = 1
+        return mask.view(1, 1, -1, 1, 1)
+
+    def denoise(
+        self, noisy: Tensor, sigma: float | Tensor, *, clean: Tensor, mask: Tensor,
+        text: TextKeysValues,
+    ) -> Tensor:
+        """Predict the clean sequence from a noisy one.
+
+        Args:
+            noisy: Noisy latents, float32. Shape (B, C, T, H, W).
+            sigma: Noise level, one number or shape (B, 1, 1, 1, 1).
+            clean: Latents whose clean frames are given, float32. Shape (1 or B, C, T, H, W).
+            mask: 1 for clean frames. Shape (1 or B, 1, T, 1, 1).
+            text: Keys and values of the task.
+
+        Returns:
+            Prediction in float32, with the clean frames put in. Shape (B, C, T, H, W).
+        """
+        time = time_from_sigma(sigma)
+        timesteps = ((1 - mask) * time)[:, 0, :, 0, 0].expand(len(noisy), -1)  # (B, T)
+        output = self.transformer(
+            network_input(noisy, clean, mask, time), timesteps, text, mask).float()
+        return clean_prediction(output, noisy, clean, mask, time)
+
+    @torch.no_grad()
+    def sample(
+        self, clean: Tensor, *, role: NetworkRole, text: TextKeysValues, seeds: Sequence[int],
+        num_steps: int | None = None,
+    ) -> Tensor:
+        """Sample one sequence per seed.
+
+        Args:
+            clean: Given latents; frames that the role denoises are ignored and may be missing at
+                the end. Shape (1 or B, C, up to T, H, W).
+            role: Decides which frames are clean.
+            text: Keys and values of the task.
+            seeds: Seed of the noise of each sample, B of them.
+            num_steps: Denoising steps; the configured number by default.
+
+        Returns:
+            Latents in float32. Shape (B, C, T, H, W).
+        """
+        C, T, H, W = self.sequence_shape
+        given = clean.to(self.device, torch.float32)
+        clean = given.new_zeros(len(given), C, T, H, W)
+        clean[:, :, :given.shape[2]] = given
+        mask = self.clean_mask(role)
+        return sample(
+            lambda noisy, sigma: self.denoise(noisy, sigma, clean=clean, mask=mask, text=text),
+            unit_noise(seeds, self.sequence_shape).to(self.device),
+            num_steps=self.config.num_denoising_steps if num_steps is None else num_steps,
+            sigma_max=self.config.sigma_max, sigma_min=self.config.sigma_min)
+
+    def action_chunk(self, latents: Tensor) -> Tensor:
+        """Read the normalised action chunks (B, K, A) of sampled sequences."""
+        shape = (self.config.chunk_size, self.config.action_dim)
+        return extract_vector(latents, self.layout.action, shape[0] * shape[1]).unflatten(1, shape)
+
+    def future_proprio(self, latents: Tensor) -> Tensor:
+        """Read the normalised joints (B, P) that sampled sequences expect after the chunk."""
+        return extract_vector(latents, self.layout.future_proprio, self.config.proprio_dim)
+
+    def raw_value(self, latents: Tensor) -> Tensor:
+        """Read the values (B,) of sampled sequences, nominally in [-1, 1]."""
+        return extract_value(latents, self.layout.value)
+
+    @torch.no_grad()
+    def decode_future_images(self, latents: Tensor, blank: Tensor) -> dict[str, Tensor]:
+        """Decode the imagined images of sampled sequences.
+
+        Args:
+            latents: Sampled sequences. Shape (B, C, T, H, W).
+            blank: Encoded video up to the future proprio frame, before any injection; its frames
+                replace the ones that hold vectors. Shape (1 or B, C, T', H, W).
+
+        Returns:
+            View to images of shape (B, 8 H, 8 W, 3), uint8.
+        """
+        restored = latents[:, :, :self.layout.value].clone()
+        for frame in self.layout.blank_in_video:
+            restored[:, :, frame] = blank[:, :, frame]
+        video = self.autoencoder.decode(restored)
+        images = {view: video[:, :, self.layout.first_video_frame(frame)]
+                  for view, frame in self.layout.future_views.items()}
+        return {view: uint8_from_video(image).permute(0, 2, 3, 1)
+                for view, image in images.items()}
+
+
+def _autoencoder(config: ModelConfig) -> VideoAutoencoder:
+    if isinstance(config.autoencoder, WanAutoencoderConfig):
+        # Diffusers takes seconds to import; a model with patches does without it.
+        from cosmos_policy_ros.diffusion.wan_autoencoder import WanAutoencoder
+        return WanAutoencoder(config.autoencoder)
+    return PatchAutoencoder()

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The services of one arm's Interbotix driver, asked with a deadline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.node import Node
+
+from cosmos_policy_ros.errors import RobotError
+from cosmos_policy_ros.nodes.interfaces import OperatingModes, RegisterValues, RobotInfo
+from cosmos_policy_ros.nodes.waiting import wait_until
+from cosmos_policy_ros.robot.driver_check import DriverInfo
+from cosmos_policy_ros.spec.robot import ArmSpec
+
+GRIPPER_MODE = 'current_based_position'
+
+
+class DriverClient:
+    """Reads and prepares the driver of one arm. Its coroutines run on the node's executor."""
+
+    def __init__(self, node: Node, arm: ArmSpec, *, timeout_s: float) -> None:
+        """Create the clients.
+
+        Args:
+            node: The node that asks.
+            arm: The arm.
+            timeout_s: How long one answer may take in [s].
+        """
+        self._node, self._arm, self._timeout_s = node, arm, timeout_s
+        # An awaiting callback holds its group; its answers and deadline must still get through.
+        self._group = ReentrantCallbackGroup()
+        self._robot_info, self._registers, self._modes = (
+            node.create_client(kind, f'{arm.name}/{service}', callback_group=self._group)
+            for kind, service in ((RobotInfo, 'get_robot_info'),
+                                  (RegisterValues, 'get_motor_registers'),
+                                  (OperatingModes, 'set_operating_modes')))
+
+    async def prepare(self) -> None:
+        """Put the gripper into the mode that vendor scripts use before any motion.
+
+        Raises:
+            RobotError: If a service is absent or does not answer in time.
+        """
+        info = await self._gripper_info()
+        if info.mode != GRIPPER_MODE:
+            await self._ask(self._modes, OperatingModes.Request(
+                cmd_type='single', name=self._arm.gripper_joint, mode=GRIPPER_MODE,
+                profile_type='velocity'))
+
+    async def read(self, num_foreign_commanders: int) -> DriverInfo:
+        """Return what the driver says about itself, unchecked.
+
+        Args:
+            num_foreign_commanders: Publishers on the arm's command topics other than ours.
+
+        Raises:
+            RobotError: If a service is absent or does not answer in time.
+        """
+        group = await self._ask(
+            self._robot_info, RobotInfo.Request(cmd_type='group', name='arm'))
+        gripper = await self._gripper_info()
+        torque = []
+        for cmd_type, name in (('group', 'arm'), ('single', self._arm.gripper_joint)):
+            answer = await self._ask(self._registers, RegisterValues.Request(
+                cmd_type=cmd_type, name=name, reg='Torque_Enable'))
+            torque += answer.values
+        return DriverInfo(
+            arm_name=self._arm.name, arm_mode=group.mode, gripper_mode=gripper.mode,
+            joint_names=tuple(group.joint_names), lower_rad=tuple(group.joint_lower_limits),
+            upper_rad=tuple(group.joint_upper_limits),
+            velocity_limit_rad_s=tuple(group.joint_velocity_limits),
+            torque_enabled=tuple(torque), num_foreign_commanders=num_foreign_commanders)
+
+    async def _gripper_info(self) -> RobotInfo.Response:
+        return await self._ask(self._robot_info, RobotInfo.Request(
+            cmd_type='single', name=self._arm.gripper_joint))
+
+    async def _ask(self, client: Any, request: Any) -> Any:
+        if not await wait_until(self._node, client.service_is_ready, group=self._group,
+                                timeout_s=self._timeout_s):
+            raise RobotError(f'{self._arm.name}: its driver offers no {client.srv_name}')
+        future = client.call_async(request)
+        deadline = self._node.create_timer(
+            self._timeout_s, future.cancel, callback_group=self._group)
+        try:
+            response = await future
+        finally:
+            self._node.destroy_timer(deadline)
+        if response is None:
+            raise RobotError(
+                f'{self._arm.name}: {client.srv_name} gave no answer within {self._timeout_s} s')
+        return response

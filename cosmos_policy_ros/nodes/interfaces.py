@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one door to our own message types and to the driver's."""
+
+from cosmos_policy_ros.msg import (
+    ActionChunk as ActionChunkMsg,
+    ArmStatus as ArmStatusMsg,
+    PolicyStatus as PolicyStatusMsg,
+    RecorderStatus as RecorderStatusMsg,
+    SimulationStatus as SimulationStatusMsg,
+    StageTiming as StageTimingMsg,
+    StreamHealth as StreamHealthMsg,
+)
+from cosmos_policy_ros.srv import LabelEpisode, ResetSimulation
+from interbotix_xs_msgs.msg import JointGroupCommand, JointSingleCommand, JointTrajectoryCommand
+from interbotix_xs_msgs.srv import (
+    MotorGains, OperatingModes, Reboot, RegisterValues, RobotInfo, TorqueEnable)
+
+__all__ = [
+    'ActionChunkMsg', 'ArmStatusMsg', 'JointGroupCommand', 'JointSingleCommand',
+    'JointTrajectoryCommand', 'LabelEpisode', 'MotorGains', 'OperatingModes', 'PolicyStatusMsg',
+    'Reboot', 'RecorderStatusMsg', 'RegisterValues', 'ResetSimulation', 'RobotInfo',
+    'SimulationStatusMsg', 'StageTimingMsg', 'StreamHealthMsg', 'TorqueEnable',
+]

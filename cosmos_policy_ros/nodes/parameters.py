@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ROS parameters as one frozen dataclass per node: each name, unit and range is written once.
+
+`declare` turns the fields into parameter declarations with descriptors and returns the instance
+that the overrides fill; `updated` validates a set of changes as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, MISSING, replace
+import math
+from typing import Any, TypeVar
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from cosmos_policy_ros.errors import ConfigurationError
+
+P = TypeVar('P')
+
+
+def parameter(
+    default: Any, description: str, *, low: float | None = None, high: float | None = None,
+    choices: tuple[str, ...] = (), read_only: bool = False,
+) -> Any:
+    """Describe one parameter as a dataclass field.
+
+    Args:
+        default: Default value; its type is the parameter's type.
+        description: One line that names the unit in brackets.
+        low: Smallest allowed number.
+        high: Largest allowed number.
+        choices: Allowed texts.
+        read_only: Fixed once the node runs.
+    """
+    metadata = {'description': description, 'low': low, 'high': high, 'choices': choices,
+                'read_only': read_only}
+    if isinstance(default, tuple):
+        return field(default_factory=lambda: default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyNodeParameters:
+    """Parameters of policy_node."""
+
+    robot: str = parameter('interbotix', 'Robot preset', read_only=True)
+    policy: str = parameter(
+        'cosmos', 'Who answers: the model, or the scripted expert of the simulation',
+        choices=('cosmos', 'scripted'), read_only=True)
+    checkpoint: str = parameter(
+        'aloha_small', 'Folder of a checkpoint, or the name of one in models/; '
+        'change it while unconfigured')
+    device: str = parameter('auto', 'Torch device; auto takes a GPU where there is one',
+                            read_only=True)
+    torch_threads: int = parameter(
+        1, 'CPU threads of the model [1]', low=1, high=64, read_only=True)
+    task: str = parameter('transfer the cube', 'Task text given to the model')
+    mode: str = parameter('direct', 'How a chunk is chosen', choices=('direct',))
+    num_denoising_steps: int = parameter(
+        5, 'Denoising steps of the action; 2 costs and gives the same as 1 [1]', low=1, high=100)
+    seed: int = parameter(195, 'Seed of the diffusion noise', low=0, high=2**32 - 1)
+    execution_horizon: int = parameter(
+        25, 'Actions executed before the next observation is taken [1]', low=1, high=1000)
+    image_transport: str = parameter(
+        'raw', 'Image topics to read: raw, or compressed for <camera>/image/compressed',
+        choices=('raw', 'compressed'), read_only=True)
+    max_joint_age_s: float = parameter(
+        0.1, 'Joint states older than this are stale [s]', low=0.001, high=10.0)
+    max_image_age_s: float = parameter(
+        0.3, 'Images older than this are stale [s]', low=0.001, high=10.0)
+    max_image_skew_s: float = parameter(
+        0.15, 'Largest time between the images of one observation [s]', low=0.001, high=10.0)
+    start_on_activate: bool = parameter(
+        False, 'Begin to query as soon as the node is active')
+    autostart: str = parameter(
+        'inactive', 'Lifecycle state that the node brings itself to',
+        choices=('unconfigured', 'inactive', 'active'), read_only=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmNodeParameters:
+    """Parameters of arm_node."""
+
+    robot: str = parameter('interbotix', 'Robot preset', read_only=True)
+    control_rate_hz: float = parameter(
+        50.0, 'Rate of commands [Hz]', low=10.0, high=200.0, read_only=True)
+    status_rate_hz: float = parameter(
+        10.0, 'Rate of ~/status [Hz]', low=0.1, high=50.0, read_only=True)
+    dry_run: bool = parameter(
+        False, 'Publish what would be sent on ~/dry_run/joint_states and move nothing',
+        read_only=True)
+    prepare_driver: bool = parameter(
+        True, 'On start, put the grippers into current_based_position mode as vendor scripts do')
+    position_margin_rad: float = parameter(
+        0.02, 'Kept from every position limit [rad]', low=0.0, high=0.5)
+    velocity_scale: float = parameter(
+        0.5, 'Share of the speed limits that commands may use [1]', low=0.01, high=1.0)
+    max_joint_age_s: float = parameter(
+        0.1, 'Joint states older than this stop the arms [s]', low=0.001, high=10.0)
+    future_tolerance_s: float = parameter(
+        0.02, 'How far a stamp may lie ahead of the clock [s]', low=0.001, high=10.0)
+    max_following_error_rad: float = parameter(
+        0.5, 'Larger gap between command and measurement stops the arms [rad]',
+        low=0.01, high=6.3)
+    following_error_time_s: float = parameter(
+        0.3, 'How long such a gap may last [s]', low=0.001, high=10.0)
+    max_start_gap_rad: float = parameter(
+        0.1, 'First actions further away than this are approached slowly [rad]',
+        low=0.001, high=6.3)
+    refused_start_gap_rad: float = parameter(
+        1.0, 'First actions further away than this are refused [rad]', low=0.001, high=6.3)
+    soft_start_speed_rad_s: float = parameter(
+        0.5, 'Speed of the slow approach [rad/s]', low=0.01, high=3.2)
+    driver_timeout_s: float = parameter(
+        5.0, 'How long a service of the driver may take [s]', low=0.1, high=60.0)
+    start_on_activate: bool = parameter(
+        False, 'Check the driver and allow motion as soon as the node is active')
+    autostart: str = parameter(
+        'inactive', 'Lifecycle state that the node brings itself to',
+        choices=('unconfigured', 'inactive', 'active'), read_only=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecorderNodeParameters:
+    """Parameters of recorder_node."""
+
+    output_directory: str = parameter('episodes', 'Folder that receives one folder per episode')
+    task: str = parameter('transfer the cube', 'Task text written into the episode')
+    robot: str = parameter('interbotix', 'Robot preset written into the episode', read_only=True)
+    mode: str = parameter('direct', 'Who drives, written into the episode')
+    checkpoint: str = parameter('', 'Checkpoint or policy, written into the episode')
+    topics: tuple[str, ...] = parameter(
+        (), 'Topics that every episode must hold; start is refused while one is absent')
+    optional_topics: tuple[str, ...] = parameter(
+        (), 'Topics that are recorded once they appear')
+    compression: str = parameter(
+        'zstd', 'Compression of the file: zstd is small, lz4 is fast',
+        choices=('zstd', 'lz4', 'none'))
+    min_free_bytes: int = parameter(
+        2 * 10**9, 'Start is refused with less free disk [bytes]', low=0, high=10**15)
+    discovery_timeout_s: float = parameter(
+        5.0, 'How long start waits for absent topics [s]', low=0.0, high=120.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedAlohaNodeParameters:
+    """Parameters of simulated_aloha_node."""
+
+    robot: str = parameter('interbotix', 'Robot preset', read_only=True)
+    cameras: tuple[str, ...] = parameter(
+        ('cam_high', 'cam_left_wrist', 'cam_right_wrist'),
+        'Cameras to render; at least one', read_only=True)
+    image_rate_hz: float = parameter(
+        15.0, 'Images per camera [Hz]', low=0.1, high=120.0, read_only=True)
+    render: bool = parameter(
+        True, 'Whether to publish images at all; false needs no OpenGL', read_only=True)
+    publish_compressed: bool = parameter(
+        False, 'Also publish <camera>/image/compressed as JPEG', read_only=True)
+    joint_state_rate_hz: float = parameter(
+        100.0, 'Joint states per arm [Hz]', low=1.0, high=500.0, read_only=True)
+    initial_pose: str = parameter(
+        'start', 'Pose of the arms at the start', choices=('start', 'sleep'), read_only=True)
+    trajectory_timing: str = parameter(
+        'faithful', 'JointTrajectoryCommand timing: as the real driver does it, or correct',
+        choices=('faithful', 'correct'), read_only=True)
+    seed: int = parameter(0, 'Seed of the scene at start-up', low=0, high=2**31 - 1)
+
+
+def declare(node: Node, kind: type[P]) -> P:
+    """Declare the fields of `kind` on the node and return the values, overrides applied.
+
+    Raises:
+        ConfigurationError: If an override has the wrong type or is not allowed.
+    """
+    values = {}
+    for item in fields(kind):
+        default = _default(item)
+        try:
+            declared = node.declare_parameter(
+                item.name, Parameter.Type.STRING_ARRAY if default == () else _plain(default),
+                _descriptor(item, default))
+        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+            raise ConfigurationError(
+                f'parameter {item.name} of {node.get_name()}: {error}') from error
+        values[item.name] = default if declared.value is None else _typed(declared.value, default)
+    return _checked(kind(**values))
+
+
+def updated(current: P, changes: Iterable[Parameter]) -> P:
+    """Return `current` with the changes applied, validated as a whole.
+
+    Raises:
+        ConfigurationError: If a value is not allowed. Parameters of others (`use_sim_time`) pass.
+    """
+    names = {item.name for item in fields(current)}
+    values = {change.name: _typed(change.value, getattr(current, change.name))
+              for change in changes if change.name in names}
+    return _checked(replace(current, **values))
+
+
+def _default(item: Any) -> Any:
+    return item.default if item.default is not MISSING else item.default_factory()
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _typed(value: Any, like: Any) -> Any:
+    return tuple(value or ()) if isinstance(like, tuple) else value
+
+
+def _checked(parameters: P) -> P:
+    for item in fields(parameters):
+        _check_value(item, getattr(parameters, item.name))
+    return parameters
+
+
+def _check_value(item: Any, value: Any) -> None:
+    low, high, choices = (item.metadata[key] for key in ('low', 'high', 'choices'))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigurationError(f'parameter {item.name} is {value}; it must be finite')
+    if low is not None and not low <= value <= high:
+        raise ConfigurationError(
+            f'parameter {item.name} is {value}; allowed is {low} to {high}')
+    if choices and value not in choices:
+        raise ConfigurationError(
+            f'parameter {item.name} is {value!r}; allowed is one of {", ".join(choices)}')
+
+
+def _descriptor(item: Any, default: Any) -> ParameterDescriptor:
+    metadata = item.metadata
+    descriptor = ParameterDescriptor(
+        description=metadata['description'], read_only=metadata['read_only'],
+        additional_constraints=' | '.join(metadata['choices']))
+    if metadata['low'] is not None and isinstance(default, float):
+        descriptor.floating_point_range = [FloatingPointRange(
+            from_value=float(metadata['low']), to_value=float(metadata['high']))]
+    elif metadata['low'] is not None:
+        descriptor.integer_range = [IntegerRange(
+            from_value=metadata['low'], to_value=metadata['high'])]
+    return descriptor

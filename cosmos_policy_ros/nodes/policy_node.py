@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node that turns cameras and joint states into action chunks. It never touches an arm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from diagnostic_msgs.msg import DiagnosticArray
+import numpy as np
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CompressedImage, Image, JointState
+from std_msgs.msg import Header
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from cosmos_policy_ros.errors import ConfigurationError, CosmosPolicyError, ObservationError
+from cosmos_policy_ros.nodes import conversions, lifecycle, qos
+from cosmos_policy_ros.nodes.diagnostics import diagnostics_message
+from cosmos_policy_ros.nodes.interfaces import ActionChunkMsg, PolicyStatusMsg
+from cosmos_policy_ros.nodes.parameters import declare, PolicyNodeParameters, updated
+from cosmos_policy_ros.nodes.policies import check_task, load_policy
+from cosmos_policy_ros.policy.inference_worker import InferenceRequest, InferenceWorker
+from cosmos_policy_ros.policy.protocol import Policy
+from cosmos_policy_ros.robot.observation_assembler import ObservationAssembler
+from cosmos_policy_ros.robot.settings import FreshnessLimits
+from cosmos_policy_ros.spec.aloha import CHUNK_PERIOD_S, robot_spec
+from cosmos_policy_ros.spec.observation import Observation
+from cosmos_policy_ros.spec.prediction import Prediction
+from cosmos_policy_ros.spec.robot import ArmSpec
+
+QUERY_CHECK_PERIOD_S = 0.02
+STATUS_PERIOD_S = 1.0
+# A forward pass cannot be interrupted; a planning query takes seconds.
+CLOSE_TIMEOUT_S = 8.0
+# Parameters that shape the policy or its inputs: fixed while a policy is loaded.
+FIXED_WHILE_CONFIGURED = {'checkpoint', 'max_joint_age_s', 'max_image_age_s', 'max_image_skew_s'}
+
+
+class PolicyNode(LifecycleNode):
+    """Observe, infer on a worker thread, publish chunks.
+
+    Subscriptions (best effort, newest only): `<arm>/joint_states` sensor_msgs/JointState and
+    `<camera>/image` sensor_msgs/Image, or `<camera>/image/compressed` CompressedImage.
+    Publications: `~/joint_trajectory` trajectory_msgs/JointTrajectory (14 joints, stamped with the
+    observation), `~/action_chunk` ActionChunk, `~/predicted/<camera>` Image (computed only while
+    somebody subscribes), `~/status` PolicyStatus (latched), `/diagnostics`.
+    Services: `~/start`, `~/stop` std_srvs/Trigger.
+    Parameters: `PolicyNodeParameters`.
+
+    A timer on the executor's thread assembles an observation and hands it to the worker thread;
+    answers are published from the worker thread.
+    """
+
+    def __init__(self, policy: Policy | None = None, **node_options: object) -> None:
+        """Declare parameters and go to the state that `autostart` asks for.
+
+        Args:
+            policy: Used instead of the one that the parameters name.
+            **node_options: Passed on to the node.
+        """
+        super().__init__('policy_node', **node_options)
+        self._given_policy = policy
+        self._params = declare(self, PolicyNodeParameters)
+        self._robot = robot_spec(self._params.robot)
+        self._policy: Policy | None = None
+        self._worker: InferenceWorker | None = None
+        self._is_active = self._is_running = False
+        self._request: InferenceRequest | None = None
+        self._next_query_ns = 0
+        self._num_queries = self._num_failures = 0
+        self._last_latency_s = 0.0
+        self._problem = ''
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        lifecycle.bring_to(self, self._params.autostart)
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the policy and connect."""
+        return lifecycle.guarded(self, self._configure)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Allow queries; begin at once if asked to."""
+        self._is_active = True
+        if self._params.start_on_activate:
+            self._start()
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop querying."""
+        self._is_active = False
+        self._stop()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Drop the policy and every connection."""
+        self._stop()
+        self._close()
+        lifecycle.disconnect(self, self._own_entities)
+        return lifecycle.SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop querying for good."""
+        self._stop()
+        self._close()
+        return lifecycle.SUCCESS
+
+    def destroy_node(self) -> None:
+        """Join the worker thread, then destroy the node."""
+        self._close()
+        super().destroy_node()
+
+    def _configure(self) -> None:
+        policy = self._given_policy or load_policy(self._params, self._robot)
+        check_task(policy, self._params.task)
+        if not policy.is_trained:
+            self.get_logger().warning(
+                f'policy {policy.name!r} has random weights: it moves the arms, but its motion '
+                'means nothing')
+        self._assembler = ObservationAssembler(
+            self._robot, policy.camera_names, FreshnessLimits(
+                max_joint_age_s=self._params.max_joint_age_s,
+                max_image_age_s=self._params.max_image_age_s,
+                max_image_skew_s=self._params.max_image_skew_s))
+        self._policy = policy
+        self._worker = InferenceWorker(
+            policy, on_prediction=self._on_prediction, on_error=self._on_failure)
+        self._own_entities = lifecycle.entities(self)
+        self._subscribe()
+        self._advertise()
+
+    def _subscribe(self) -> None:
+        for arm in self._robot.arms:
+            self.create_subscription(
+                JointState, f'{arm.name}/joint_states', partial(self._on_joint_state, arm),
+                qos.NEWEST_STATE)
+        is_compressed = self._params.image_transport == 'compressed'
+        for camera in self._policy.camera_names:
+            self.create_subscription(
+                CompressedImage if is_compressed else Image,
+                f'{camera}/image/compressed' if is_compressed else f'{camera}/image',
+                partial(self._on_image, camera, conversions.rgb_from_compressed
+                        if is_compressed else conversions.rgb_from_image),
+                qos.NEWEST_IMAGE)
+
+    def _advertise(self) -> None:
+        self._trajectory = self.create_publisher(JointTrajectory, '~/joint_trajectory', qos.CHUNK)
+        self._chunk = self.create_publisher(ActionChunkMsg, '~/action_chunk', qos.CHUNK)
+        self._predicted = {
+            camera: self.create_publisher(Image, f'~/predicted/{camera}', qos.CAMERA)
+            for camera in self._policy.camera_names}
+        self._status = self.create_publisher(PolicyStatusMsg, '~/status', qos.STATUS)
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', qos.DRIVER)
+        self.create_service(Trigger, '~/start', self._on_start)
+        self.create_service(Trigger, '~/stop', self._on_stop)
+        self.create_timer(QUERY_CHECK_PERIOD_S, self._on_query_timer)
+        self.create_timer(STATUS_PERIOD_S, self._publish_status)
+
+    def _on_joint_state(self, arm: ArmSpec, msg: JointState) -> None:
+        try:
+            self._assembler.update_joints(
+                arm.name, conversions.joint_sample(msg, arm), self._now_ns())
+        except ObservationError as error:
+            self._assembler.refuse_joints(arm.name, str(error))
+
+    def _on_image(self, camera: str, decode: Callable[[object], np.ndarray], msg: object) -> None:
+        self._assembler.update_image(
+            camera, partial(decode, msg), conversions.stamp_to_ns(msg.header.stamp),
+            self._now_ns())
+
+    def _on_query_timer(self) -> None:
+        is_due = self._now_ns() >= self._next_query_ns
+        if not (self._is_running and is_due) or self._worker.is_busy:
+            return
+        try:
+            observation = self._assembler.assemble(self._now_ns(), self._params.task)
+        except ObservationError as error:
+            self._report(str(error))
+        else:
+            self._report('')
+            self._submit(observation)
+
+    def _submit(self, observation: Observation) -> None:
+        params = self._params
+        self._next_query_ns = observation.stamp_ns + int(
+            params.execution_horizon * CHUNK_PERIOD_S * conversions.NANOSECONDS)
+        is_watched = any(publisher.get_subscription_count()
+                         for publisher in self._predicted.values())
+        self._request = InferenceRequest(
+            observation=observation, seed=params.seed,
+            num_denoising_steps=params.num_denoising_steps, with_future_images=is_watched)
+        self._worker.submit(self._request)
+
+    def _on_prediction(self, request: InferenceRequest, prediction: Prediction) -> None:
+        if request is not self._request:
+            # Stopped, or started anew, while this was being computed.
+            return
+        self._num_queries += 1
+        chunk = prediction.chunk
+        self._last_latency_s = (self._now_ns() - chunk.stamp_ns) / conversions.NANOSECONDS
+        self._trajectory.publish(conversions.trajectory_from_chunk(chunk, self._robot))
+        self._chunk.publish(conversions.chunk_message(
+            prediction, self._robot, execution_horizon=self._params.execution_horizon,
+            task=self._params.task, policy=self._policy.name, is_trained=self._policy.is_trained,
+            query_index=self._num_queries - 1, latency_s=self._last_latency_s))
+        for camera, image in prediction.future_images.items():
+            self._predicted[camera].publish(
+                conversions.image_from_rgb(image, chunk.end_ns, f'{camera}_predicted'))
+
+    def _on_failure(self, request: InferenceRequest, error: Exception) -> None:
+        self._num_failures += 1
+        self._report(f'inference failed: {error}')
+        if not isinstance(error, CosmosPolicyError):
+            # What nobody foresaw must not be retried on a moving robot.
+            self._stop()
+
+    def _on_start(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success = self._is_active
+        response.message = 'querying' if self._is_active else 'policy_node is not active'
+        if self._is_active:
+            self._start()
+        return response
+
+    def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._stop()
+        response.success, response.message = True, 'stopped'
+        return response
+
+    def _start(self) -> None:
+        self._request = None
+        self._policy.reset()
+        self._next_query_ns = 0
+        self._is_running = True
+        self._publish_status()
+
+    def _stop(self) -> None:
+        self._request = None
+        if self._is_running:
+            self._is_running = False
+            self._publish_status()
+
+    def _close(self) -> None:
+        if self._worker is not None:
+            self._worker.close(CLOSE_TIMEOUT_S)
+        self._worker = self._policy = None
+
+    def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        try:
+            params = updated(self._params, changes)
+            self._check_changes(params, {change.name for change in changes})
+        except ConfigurationError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self._params = params
+        return SetParametersResult(successful=True)
+
+    def _check_changes(self, params: PolicyNodeParameters, names: set[str]) -> None:
+        fixed = sorted(names & FIXED_WHILE_CONFIGURED)
+        if self._policy is not None and fixed:
+            raise ConfigurationError(
+                f'{", ".join(fixed)} can change only while policy_node is unconfigured; '
+                'call the lifecycle transition cleanup first')
+        if self._policy is not None:
+            check_task(self._policy, params.task)
+
+    def _report(self, problem: str) -> None:
+        if problem and not self._problem:
+            self.get_logger().error(problem)
+        elif self._problem and not problem:
+            self.get_logger().info('observations are complete again')
+        changed, self._problem = problem != self._problem, problem
+        if changed:
+            self._publish_status()
+
+    def _publish_status(self) -> None:
+        state = 'running' if self._is_running else 'stopped' if self._is_active else 'inactive'
+        self._status.publish(PolicyStatusMsg(
+            header=Header(stamp=self.get_clock().now().to_msg()), state=state,
+            policy=self._policy.name, is_trained=self._policy.is_trained, task=self._params.task,
+            mode=self._params.mode, queries=self._num_queries, failures=self._num_failures,
+            last_latency_s=self._last_latency_s, problem=self._problem))
+        self._diagnostics.publish(diagnostics_message(self, 'queries', self._problem, {
+            'state': state, 'policy': self._policy.name, 'queries': self._num_queries,
+            'failures': self._num_failures, 'latency [s]': f'{self._last_latency_s:.3f}'}))
+
+    def _now_ns(self) -> int:
+        return self.get_clock().now().nanoseconds
+
+
+def main() -> int:
+    """Run the node until it is interrupted."""
+    # The control loop goes before the model wherever they share a core.
+    return lifecycle.run(PolicyNode, niceness=10)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulated robot behind the very same topics, messages and services as the real one."""
+
+from __future__ import annotations
+
+from functools import partial
+import threading
+import time
+
+from rclpy.node import Node
+from std_msgs.msg import Header
+
+from cosmos_policy_ros.errors import ConfigurationError
+from cosmos_policy_ros.nodes import lifecycle, qos
+from cosmos_policy_ros.nodes.camera_server import CameraServer
+from cosmos_policy_ros.nodes.driver_server import DriverServer
+from cosmos_policy_ros.nodes.interfaces import ResetSimulation, SimulationStatusMsg
+from cosmos_policy_ros.nodes.logs import log
+from cosmos_policy_ros.nodes.parameters import declare, SimulatedAlohaNodeParameters
+from cosmos_policy_ros.simulation.simulated_aloha import SimulatedAloha
+from cosmos_policy_ros.simulation.tasks import TransferCube
+from cosmos_policy_ros.spec.aloha import robot_spec
+from cosmos_policy_ros.spec.robot import RobotSpec
+
+STATUS_PERIOD_S = 1.0
+LATE_STEP_S = 0.02
+SLOW_SHARE = 0.9
+
+
+class SimulatedAlohaNode(Node):
+    """Physics thread at the joint-state rate, camera thread, commands on the executor's thread.
+
+    Offers per arm what `DriverServer` lists and per camera what `CameraServer` lists, `~/status`
+    SimulationStatus (latched) and the service `~/reset` ResetSimulation.
+    Parameters: `SimulatedAlohaNodeParameters`.
+    """
+
+    def __init__(self, **node_options: object) -> None:
+        """Build the robot and start its threads."""
+        super().__init__('simulated_aloha_node', **node_options)
+        self._params = declare(self, SimulatedAlohaNodeParameters)
+        robot = robot_spec(self._params.robot)
+        self._simulation = SimulatedAloha(
+            robot, log=partial(log, self), trajectory_timing=self._params.trajectory_timing)
+        self._drivers = [DriverServer(self, self._simulation, arm.name) for arm in robot.arms]
+        self._cameras = self._make_cameras(robot) if self._params.render else None
+        self._status = self.create_publisher(SimulationStatusMsg, '~/status', qos.STATUS)
+        self.create_service(ResetSimulation, '~/reset', self._on_reset)
+        self._reset(self._params.seed)
+        self._start_threads()
+
+    def destroy_node(self) -> None:
+        """End the threads, then destroy the node."""
+        self._should_stop.set()
+        if self._cameras is not None:
+            self._cameras.stop()
+        self._physics.join(timeout=5.0)
+        super().destroy_node()
+
+    def _make_cameras(self, robot: RobotSpec) -> CameraServer:
+        if not self._params.cameras:
+            raise ConfigurationError('parameter cameras is empty; at least one is required')
+        return CameraServer(
+            self, self._simulation, [robot.camera(name) for name in self._params.cameras],
+            rate_hz=self._params.image_rate_hz,
+            publish_compressed=self._params.publish_compressed)
+
+    def _start_threads(self) -> None:
+        self._should_stop = threading.Event()
+        self._num_joint_states = 0
+        self._remember_rates()
+        self._physics = threading.Thread(target=self._run_physics, name='physics', daemon=True)
+        self._physics.start()
+        if self._cameras is not None:
+            self._cameras.start()
+        self.create_timer(STATUS_PERIOD_S, self._on_status_timer)
+
+    def _run_physics(self) -> None:
+        period_s = 1 / self._params.joint_state_rate_hz
+        start_s, tick = time.monotonic(), 0
+        while not self._should_stop.wait(max(0.0, start_s + tick * period_s - time.monotonic())):
+            self._num_late_steps += time.monotonic() > start_s + tick * period_s + LATE_STEP_S
+            self._simulation.advance_to(self._now_ns())
+            self._num_joint_states += all(
+                [driver.publish_joint_states() for driver in self._drivers])
+            tick = max(tick + 1, int((time.monotonic() - start_s) / period_s))
+
+    def _on_reset(
+        self, request: ResetSimulation.Request, response: ResetSimulation.Response,
+    ) -> ResetSimulation.Response:
+        if request.seed < 0:
+            response.message = f'seed is {request.seed}; allowed is 0 or more'
+            return response
+        self._reset(request.seed)
+        response.success, response.message = True, f'reset with seed {request.seed}'
+        return response
+
+    def _reset(self, seed: int) -> None:
+        self._seed = seed
+        self._num_late_steps = 0
+        self._simulation.reset(
+            seed=seed, now_ns=self._now_ns(), start_pose=self._params.initial_pose)
+
+    def _remember_rates(self) -> None:
+        self._rates_from = (time.monotonic(), self._simulation.stamp_ns, self._num_joint_states,
+                            self._num_images)
+
+    @property
+    def _num_images(self) -> int:
+        return 0 if self._cameras is None else self._cameras.num_images
+
+    @property
+    def _requested_image_rate_hz(self) -> float:
+        return 0.0 if self._cameras is None else self._params.image_rate_hz
+
+    def _on_status_timer(self) -> None:
+        if self._cameras is not None and self._cameras.problem is not None:
+            raise self._cameras.problem
+        then_s, then_ns, joint_states, images = self._rates_from
+        elapsed_s = time.monotonic() - then_s
+        task = self._simulation.status
+        status = SimulationStatusMsg(
+            header=Header(stamp=self.get_clock().now().to_msg()), task=TransferCube.text,
+            success=task.is_success, stage=task.stage_name, seed=self._seed,
+            real_time_factor=(self._simulation.stamp_ns - then_ns) / 1e9 / elapsed_s,
+            joint_state_rate_hz=(self._num_joint_states - joint_states) / elapsed_s,
+            image_rate_hz=(self._num_images - images) / elapsed_s,
+            requested_image_rate_hz=self._requested_image_rate_hz,
+            late_steps=self._num_late_steps)
+        self._remember_rates()
+        self._status.publish(status)
+        self._warn_if_slow(status)
+
+    def _warn_if_slow(self, status: SimulationStatusMsg) -> None:
+        if status.image_rate_hz < SLOW_SHARE * status.requested_image_rate_hz:
+            self.get_logger().warning(
+                f'this machine renders {status.image_rate_hz:.1f} of the requested '
+                f'{status.requested_image_rate_hz:g} images per second and camera',
+                throttle_duration_sec=10.0)
+        if status.joint_state_rate_hz < SLOW_SHARE * self._params.joint_state_rate_hz:
+            self.get_logger().warning(
+                f'this machine reaches {status.joint_state_rate_hz:.0f} of the requested '
+                f'{self._params.joint_state_rate_hz:g} joint states per second',
+                throttle_duration_sec=10.0)
+
+    def _now_ns(self) -> int:
+        return self.get_clock().now().nanoseconds
+
+
+def main() -> int:
+    """Run the node until it is interrupted."""
+    return lifecycle.run(SimulatedAlohaNode)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

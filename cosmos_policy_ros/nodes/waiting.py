@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waiting inside a callback without holding up the node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import time
+
+from rclpy.callback_groups import CallbackGroup
+from rclpy.node import Node
+from rclpy.task import Future
+
+
+async def wait_until(
+    node: Node, condition: Callable[[], bool], *, timeout_s: float, group: CallbackGroup,
+    period_s: float = 0.02,
+) -> bool:
+    """Look at a condition again and again; return whether it held in time.
+
+    Args:
+        node: The node whose executor runs the caller.
+        condition: What is waited for.
+        timeout_s: How long to wait in [s].
+        group: A reentrant group that the calling callback belongs to.
+        period_s: Time between two looks in [s].
+    """
+    deadline_s = time.monotonic() + timeout_s
+    over: Future[bool] = Future()
+
+    def look() -> None:
+        if condition():
+            over.set_result(True)
+        elif time.monotonic() >= deadline_s:
+            over.set_result(False)
+
+    timer = node.create_timer(period_s, look, callback_group=group)
+    try:
+        return condition() or await over
+    finally:
+        node.destroy_timer(timer)

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Observation in, prediction out.
+
+May import: spec, diffusion, errors, numpy, torch, Pillow.
+"""

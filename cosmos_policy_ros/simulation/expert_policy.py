@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scripted expert as a policy: looks once, plans, then reads its plan out by the clock."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cosmos_policy_ros.errors import ObservationError
+from cosmos_policy_ros.simulation.assets import camera_mount, load_model
+from cosmos_policy_ros.simulation.cube_finder import CubeFinder
+from cosmos_policy_ros.simulation.expert import TransferCubeExpert
+from cosmos_policy_ros.simulation.tasks import TransferCube
+from cosmos_policy_ros.spec.action import ActionChunk
+from cosmos_policy_ros.spec.aloha import CHUNK_PERIOD_S, CHUNK_SIZE
+from cosmos_policy_ros.spec.observation import Observation
+from cosmos_policy_ros.spec.prediction import Prediction
+from cosmos_policy_ros.spec.robot import RobotSpec
+
+_PERIOD_NS = round(CHUNK_PERIOD_S * 1e9)
+_CAMERA = 'cam_high'
+
+
+class ScriptedExpertPolicy:
+    """Transfers the cube of the simulated robot; needs neither weights nor a GPU.
+
+    The plan starts at the stamp of the first observation after `reset`, from the robot's start
+    pose; where the cube is comes from that observation's `cam_high` image alone. Not thread-safe.
+    """
+
+    name = 'scripted'
+    is_trained = True
+    known_tasks = (TransferCube.text,)
+    camera_names = (_CAMERA,)
+    chunk_size = CHUNK_SIZE
+
+    def __init__(self, robot: RobotSpec) -> None:
+        self._expert = TransferCubeExpert(robot, load_model(TransferCube.scene))
+        camera = robot.camera(_CAMERA)
+        self._finder = CubeFinder(camera_mount(_CAMERA), aspect=camera.width / camera.height)
+        self._plan: np.ndarray | None = None
+        self._start_ns = 0
+
+    def reset(self) -> None:
+        """Forget the plan; the next observation starts a new one."""
+        self._plan = None
+
+    def predict(self, observation: Observation, seed: int, *,
+                num_denoising_steps: int | None = None,
+                with_future_images: bool = False) -> Prediction:
+        """Return the part of the plan that follows the observation.
+
+        Args:
+            observation: Must hold `cam_high`; only the first after a reset is looked at.
+            seed: Ignored, the expert is deterministic.
+            num_denoising_steps: Ignored, the expert does not denoise.
+            with_future_images: Ignored, the expert imagines nothing.
+
+        Raises:
+            ObservationError: If the task is another one, the image or the cube in it is missing,
+                or the stamp lies before the plan.
+        """
+        if observation.task not in self.known_tasks:
+            raise ObservationError(f'the scripted expert does not know the task '
+                                   f'{observation.task!r}; known: {", ".join(self.known_tasks)}')
+        if self._plan is None:
+            self._plan = self._look_and_plan(observation)
+            self._start_ns = observation.stamp_ns
+        elapsed_ns = observation.stamp_ns - self._start_ns
+        if elapsed_ns < 0:
+            raise ObservationError(
+                f'observation is {-elapsed_ns} ns older than the plan; reset the policy first')
+        positions = self._read_out(elapsed_ns / _PERIOD_NS)
+        return Prediction(
+            chunk=ActionChunk(positions=positions, stamp_ns=observation.stamp_ns,
+                              period_ns=_PERIOD_NS),
+            future_proprio=positions[-1],
+            value=min(1.0, elapsed_ns / _PERIOD_NS / (len(self._plan) - 1)),
+            seed=seed, num_denoising_steps=0, mode='scripted')
+
+    def _look_and_plan(self, observation: Observation) -> np.ndarray:
+        if _CAMERA not in observation.images:
+            raise ObservationError(f'the scripted expert needs {_CAMERA!r}; the observation has '
+                                   f'{", ".join(observation.images) or "no image"}')
+        return self._expert.plan(self._finder.find(observation.images[_CAMERA]))
+
+    def _read_out(self, elapsed_steps: float) -> np.ndarray:
+        """Plan at the chunk's due times, the last pose repeated at the end. Shape (K, A)."""
+        steps = elapsed_steps + 1 + np.arange(self.chunk_size)
+        known = np.arange(len(self._plan))
+        return np.stack([np.interp(steps, known, column) for column in self._plan.T], axis=1)

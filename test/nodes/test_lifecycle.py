@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes of nodes end on one signal, cut nothing short, and tell by their status how it went."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip('rclpy')
+
+SCRIPT = '''
+import time
+import rclpy
+from cosmos_policy_ros.errors import ConfigurationError
+from cosmos_policy_ros.nodes import lifecycle
+
+def slow():
+    print('begin', flush=True)
+    time.sleep(0.5)
+    print('end', flush=True)
+
+def make():
+    node = rclpy.create_node('idle')
+    {body}
+    print('up', flush=True)
+    return node
+
+raise SystemExit(lifecycle.run(make))
+'''
+
+
+@pytest.fixture
+def start(monkeypatch):
+    """Start a node whose constructor does `body`; whatever still runs at the end is killed."""
+    monkeypatch.setenv('ROS_DOMAIN_ID', '58')
+    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    started = []
+
+    def _start(body):
+        started.append(subprocess.Popen(
+            [sys.executable, '-c', SCRIPT.format(body=body)], text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        return started[-1]
+
+    yield _start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(process, line):
+    """Read the output of a process until a line."""
+    assert line in iter(process.stdout.readline, ''), process.stderr.read()
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_node_that_waits_for_nothing_ends_on_one_signal(start, number):
+    process = start('pass')
+    wait_for(process, 'up\n')
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (0, '')
+
+
+def test_a_signal_lets_the_running_callback_finish_and_a_second_one_changes_nothing(start):
+    process = start('node.create_timer(0.01, slow)')
+    wait_for(process, 'begin\n')
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=10)
+    assert output.count('begin') + 1 == output.count('end')
+    assert (process.returncode, errors) == (0, '')
+
+
+def test_a_node_that_cannot_start_ends_with_status_1_and_one_line(start):
+    process = start("raise ConfigurationError('no such camera')")
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (1, 'error: no such camera\n')
+
+
+def test_an_unforeseen_error_of_a_callback_ends_the_process(start):
+    process = start('node.create_timer(0.01, lambda: 1 / 0)')
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1 and 'ZeroDivisionError' in errors

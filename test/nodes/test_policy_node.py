@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: Apache-2.0
+"""policy_node over real topics: answers good observations, names what is wrong with bad ones."""
+
+import array
+import threading
+import time
+
+import numpy as np
+import pytest
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import Header
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from cosmos_policy_ros.errors import ConfigurationError, PredictionError
+from cosmos_policy_ros.nodes import conversions, qos
+from cosmos_policy_ros.nodes.interfaces import ActionChunkMsg, PolicyStatusMsg
+from cosmos_policy_ros.nodes.policy_node import PolicyNode
+from cosmos_policy_ros.spec.action import ActionChunk
+from cosmos_policy_ros.spec.aloha import ALOHA
+from cosmos_policy_ros.spec.prediction import Prediction
+
+CAMERAS = ('cam_high', 'cam_left_wrist', 'cam_right_wrist')
+
+
+class StillPolicy:
+    """Answers with the measured pose; can be told to fail or to take its time."""
+
+    name, is_trained, known_tasks, chunk_size = 'still', True, ('hold still', 'wave'), 50
+    camera_names = CAMERAS
+
+    def __init__(self):
+        self.seen = []
+        self.resets = 0
+        self.error = None
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def predict(self, observation, seed, *, num_denoising_steps=None, with_future_images=False):
+        """Return a chunk that holds still."""
+        self.seen.append((observation, seed, num_denoising_steps, with_future_images))
+        self.gate.wait(10.0)
+        if self.error is not None:
+            raise self.error
+        images = {camera: np.full((8, 8, 3), 50, np.uint8) for camera in CAMERAS}
+        return Prediction(
+            chunk=ActionChunk(positions=np.tile(observation.proprio, (50, 1)),
+                              stamp_ns=observation.stamp_ns, period_ns=40_000_000),
+            future_proprio=observation.proprio, value=0.5, seed=seed, num_denoising_steps=5,
+            future_images=images if with_future_images else {})
+
+    def reset(self):
+        """Count resets."""
+        self.resets += 1
+
+
+class Robot:
+    """Publishes what a robot would: joint states and images, each of which a test may spoil."""
+
+    def __init__(self, ros):
+        self._ros, self.node = ros, ros.node('robot')
+        self._joints = {arm.name: self.node.create_publisher(
+            JointState, f'{arm.name}/joint_states', qos.DRIVER) for arm in ALOHA.arms}
+        self._images = {camera: self.node.create_publisher(Image, f'{camera}/image', qos.CAMERA)
+                        for camera in CAMERAS}
+        self.spoil_joints = self.spoil_image = lambda name, msg: msg
+        self._count = 0
+        self.node.create_timer(0.03, self.publish)
+
+    def publish(self):
+        """Publish one round of everything; a spoiler that returns None withholds a message."""
+        self._count += 1
+        now = self.node.get_clock().now().to_msg()
+        for arm in ALOHA.arms:
+            names = [*arm.joint_names, 'gripper', 'left_finger', 'right_finger']
+            msg = self.spoil_joints(arm.name, JointState(
+                header=Header(stamp=now), name=names,
+                position=[*arm.start_rad, 1.0, 0.05, -0.05]))
+            if msg is not None:
+                self._joints[arm.name].publish(msg)
+        for camera in CAMERAS:
+            pixels = np.full((480, 640, 3), self._count % 256, np.uint8)
+            msg = self.spoil_image(camera, conversions.image_from_rgb(
+                pixels, conversions.stamp_to_ns(now), camera))
+            if msg is not None:
+                self._images[camera].publish(msg)
+
+
+class World:
+    """A policy node, its robot, and everything it publishes."""
+
+    def __init__(self, ros, **parameters):
+        self.ros, self.policy, self.robot = ros, StillPolicy(), Robot(ros)
+        node = self.robot.node
+        self.chunks = ros.collect(node, ActionChunkMsg, '/policy_node/action_chunk')
+        self.trajectories = ros.collect(node, JointTrajectory, '/policy_node/joint_trajectory')
+        self.statuses = ros.collect(node, PolicyStatusMsg, '/policy_node/status', qos.STATUS)
+        values = {'task': 'hold still', 'autostart': 'active', 'start_on_activate': True,
+                  'execution_horizon': 5, **parameters}
+        self.node = ros.add(PolicyNode(policy=self.policy, **ros.parameters(**values)))
+
+    def wait_for_problem(self, *words):
+        """Spin until the status tells a problem that holds all words."""
+        self.ros.spin_until(
+            lambda: self.statuses and all(word in self.statuses[-1].problem for word in words),
+            f'a problem with {words}; the last was '
+            f'{self.statuses[-1].problem if self.statuses else None!r}')
+
+    def trigger(self, name):
+        """Call ~/start or ~/stop."""
+        return self.ros.call(self.robot.node, Trigger, f'/policy_node/{name}', Trigger.Request())
+
+    def set(self, **values):
+        """Set parameters and return the first reason of refusal, or ''."""
+        results = self.node.set_parameters(
+            [Parameter(name, value=value) for name, value in values.items()])
+        return next((result.reason for result in results if not result.successful), '')
+
+
+def without(camera):
+    """Withhold the images of one camera."""
+    return lambda name, msg: None if name == camera else msg
+
+
+def test_a_chunk_is_published_as_a_trajectory_and_with_everything_that_led_to_it(ros):
+    world = World(ros, seed=7)
+    ros.spin_until(lambda: world.chunks and world.trajectories, 'a chunk')
+    chunk, trajectory = world.chunks[0], world.trajectories[0]
+    assert list(trajectory.joint_names) == list(ALOHA.joint_names)
+    assert len(trajectory.points) == 50 and trajectory.header.stamp == chunk.header.stamp
+    observation = world.policy.seen[0][0]
+    assert conversions.stamp_to_ns(chunk.header.stamp) == observation.stamp_ns
+    np.testing.assert_allclose(trajectory.points[0].positions, observation.proprio)
+    assert (chunk.task, chunk.mode, chunk.seed, chunk.policy) == (
+        'hold still', 'direct', 7, 'still')
+    assert chunk.is_trained and chunk.value == 0.5 and 0 < chunk.latency_s < 5
+
+
+def test_queries_follow_one_another_by_the_execution_horizon(ros):
+    world = World(ros, execution_horizon=10)
+    ros.spin_until(lambda: len(world.chunks) >= 4, 'four chunks')
+    stamps_s = [conversions.stamp_to_ns(chunk.header.stamp) / 1e9 for chunk in world.chunks]
+    # A query is due a horizon after the last observation; its images are then a little older.
+    assert 0.3 <= min(np.diff(stamps_s)) and np.median(np.diff(stamps_s)) < 0.6
+
+
+def test_images_are_imagined_only_while_somebody_watches(ros):
+    world = World(ros)
+    ros.spin_until(lambda: len(world.chunks) >= 2, 'two chunks')
+    assert not any(seen[3] for seen in world.policy.seen)
+    images = ros.collect(world.robot.node, Image, '/policy_node/predicted/cam_high')
+    ros.spin_until(lambda: images, 'an imagined image')
+    assert (images[0].width, images[0].encoding) == (8, 'rgb8')
+    imagined_ns = conversions.stamp_to_ns(images[0].header.stamp)
+    assert any(imagined_ns == conversions.stamp_to_ns(chunk.header.stamp) + 2 * 10**9
+               for chunk in world.chunks)
+
+
+def test_a_slow_model_blocks_no_callback(ros):
+    world = World(ros)
+    world.policy.gate.clear()
+    ros.spin_until(lambda: world.policy.seen, 'a query')
+    start = time.monotonic()
+    assert world.trigger('stop').success
+    assert time.monotonic() - start < 2.0
+    world.policy.gate.set()
+    ros.spin(0.5)
+    assert not world.chunks, 'an answer that came after stop was published'
+
+
+def test_stop_ends_queries_and_start_resets_the_policy(ros):
+    world = World(ros)
+    ros.spin_until(lambda: world.chunks, 'a chunk')
+    world.trigger('stop')
+    ros.spin(0.3)
+    count = len(world.chunks)
+    ros.spin(0.6)
+    assert len(world.chunks) == count and world.statuses[-1].state == 'stopped'
+    assert world.trigger('start').success
+    ros.spin_until(lambda: len(world.chunks) > count, 'a chunk after start')
+    assert world.policy.resets == 2
+
+
+def test_nothing_is_queried_before_activation(ros):
+    world = World(ros, autostart='inactive')
+    answer = world.trigger('start')
+    assert not answer.success and 'not active' in answer.message
+    world.node.trigger_activate()
+    ros.spin_until(lambda: world.chunks, 'a chunk after activation')
+    world.node.trigger_deactivate()
+    ros.spin_until(lambda: world.statuses[-1].state == 'inactive', 'the inactive state')
+
+
+@pytest.mark.parametrize(('spoil', 'words'), [
+    (without('cam_high'), ('cam_high', 'missing')),
+    (lambda name, msg: image_of(msg, np.zeros((240, 320, 3), np.uint8)),
+     ('(240, 320', '(480, 640')),
+    (lambda name, msg: with_encoding(msg, 'mono8'), ('mono8', 'rgb8')),
+    (lambda name, msg: frozen(msg), ('frozen',)),
+    (lambda name, msg: with_stamp(msg, 1), ('old',)),
+    (lambda name, msg: with_data(msg, b'short'), ('holds 5 bytes',)),
+])
+def test_a_bad_image_is_named_and_no_chunk_is_published(ros, spoil, words):
+    world = World(ros, autostart='inactive')
+    world.robot.spoil_image = spoil
+    world.node.trigger_activate()
+    world.wait_for_problem(*words)
+    world.chunks.clear()
+    ros.spin(0.5)
+    assert not world.chunks
+    world.robot.spoil_image = lambda name, msg: msg
+    ros.spin_until(lambda: world.chunks, 'a chunk once the images are good')
+
+
+@pytest.mark.parametrize(('spoil', 'words'), [
+    (lambda name, msg: None if 'right' in name else msg, ('follower_right', 'missing')),
+    (lambda name, msg: with_position(msg, float('nan')), ('follower_left', 'nan')),
+    (lambda name, msg: minus_pi(msg), ('-pi', 'failed read')),
+    (lambda name, msg: renamed(msg, 'elbow', 'knee'), ('elbow', 'knee')),
+    (lambda name, msg: with_position(msg, 9.0), ('9.0', 'limits')),
+])
+def test_a_bad_joint_state_is_named_and_no_chunk_is_published(ros, spoil, words):
+    world = World(ros, autostart='inactive')
+    world.robot.spoil_joints = spoil
+    world.node.trigger_activate()
+    world.wait_for_problem(*words)
+    assert not world.chunks
+
+
+def test_a_camera_that_dies_while_running_ends_the_chunks(ros):
+    world = World(ros)
+    ros.spin_until(lambda: world.chunks, 'a chunk')
+    world.robot.spoil_image = without('cam_left_wrist')
+    world.wait_for_problem('cam_left_wrist', 'old')
+    world.chunks.clear()
+    ros.spin(0.5)
+    assert not world.chunks
+
+
+def test_an_unknown_task_is_refused_and_the_known_ones_are_listed(ros):
+    world = World(ros)
+    reason = world.set(task='juggle')
+    assert "'juggle'" in reason and "'wave'" in reason
+    assert world.set(task='wave') == ''
+    ros.spin_until(lambda: world.chunks and world.chunks[-1].task == 'wave', 'a chunk for wave')
+
+
+def test_a_node_that_cannot_become_what_autostart_asks_for_is_not_made(ros):
+    with pytest.raises(ConfigurationError, match='policy_node cannot become active'):
+        World(ros, task='juggle')
+
+
+def test_a_parameter_out_of_range_is_refused_with_the_range(ros):
+    world = World(ros)
+    assert 'from_value' in world.set(execution_horizon=0) or '1' in world.set(execution_horizon=0)
+    assert world.node.get_parameter('execution_horizon').value == 5
+    assert 'unconfigured' in world.set(checkpoint='elsewhere')
+
+
+def test_a_failing_prediction_is_reported_and_the_next_one_is_tried(ros):
+    world = World(ros)
+    world.policy.error = PredictionError('nan at index 3')
+    world.wait_for_problem('inference failed', 'nan at index 3')
+    world.policy.error = None
+    ros.spin_until(lambda: world.chunks, 'a chunk after the failure')
+
+
+def test_an_unforeseen_error_stops_the_queries(ros):
+    world = World(ros)
+    world.policy.error = ZeroDivisionError('surprise')
+    world.wait_for_problem('surprise')
+    ros.spin_until(lambda: world.statuses[-1].state == 'stopped', 'the stopped state')
+
+
+def test_cleanup_and_configure_start_afresh(ros):
+    world = World(ros)
+    ros.spin_until(lambda: world.chunks, 'a chunk')
+    world.node.trigger_deactivate()
+    world.node.trigger_cleanup()
+    assert world.set(checkpoint='elsewhere') == ''
+    world.chunks.clear()
+    world.node.trigger_configure()
+    world.node.trigger_activate()
+    ros.spin_until(lambda: world.chunks, 'a chunk after a new configure')
+
+
+def with_encoding(msg, encoding):
+    """Return the image with another encoding."""
+    msg.encoding = encoding
+    return msg
+
+
+def with_stamp(msg, sec):
+    """Return the image with another stamp."""
+    msg.header.stamp.sec = sec
+    return msg
+
+
+def with_data(msg, data):
+    """Return the image with other bytes."""
+    msg.data = array.array('B', data)
+    return msg
+
+
+def image_of(msg, pixels):
+    """Return an image of other pixels with the stamp of `msg`."""
+    return conversions.image_from_rgb(pixels, conversions.stamp_to_ns(msg.header.stamp), 'cam')
+
+
+def frozen(msg):
+    """Return an image whose content never changes."""
+    return image_of(msg, np.full((480, 640, 3), 123, np.uint8))
+
+
+def with_position(msg, value):
+    """Return the joint state with another first position."""
+    msg.position[0] = value
+    return msg
+
+
+def minus_pi(msg):
+    """Return the joint state of a failed bus read."""
+    msg.position = [-np.pi] * 7 + [0.05, -0.05]
+    return msg
+
+
+def renamed(msg, old, new):
+    """Return the joint state with one joint renamed."""
+    msg.name = [new if name == old else name for name in msg.name]
+    return msg

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan of the scripted expert: smooth, slow, within limits, wherever the cube lies."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
+from cosmos_policy_ros.errors import PredictionError
+from cosmos_policy_ros.simulation.expert import (
+    GRIPPER_SPEED_SHARE, interpolate_pose, MAX_JOINT_SPEED_RAD_S, TransferCubeExpert)
+from cosmos_policy_ros.simulation.kinematics import GripperPose
+from cosmos_policy_ros.spec.aloha import ALOHA, ALOHA_V1, CHUNK_PERIOD_S
+
+CUBES = [(0.0, 0.4), (0.0, 0.6), (0.2, 0.4), (0.2, 0.6), (0.1, 0.5), (0.03, 0.47)]
+GRIPPERS = list(ALOHA.gripper_indices)
+ARMS = [i for i in range(14) if i not in GRIPPERS]
+
+
+@pytest.fixture(scope='module', params=[ALOHA, ALOHA_V1], ids=lambda robot: robot.name)
+def robot(request):
+    return request.param
+
+
+@pytest.fixture(scope='module', params=CUBES, ids=str)
+def plan(request, model, robot):
+    return TransferCubeExpert(robot, model).plan(np.array(request.param))
+
+
+def test_a_plan_dwells_at_the_start_pose_and_at_its_end(plan, robot):
+    dwell = round(0.5 / CHUNK_PERIOD_S)
+    np.testing.assert_allclose(plan[:dwell + 1], np.tile(robot.start_pose, (dwell + 1, 1)))
+    np.testing.assert_allclose(plan[-dwell:], np.tile(plan[-1], (dwell, 1)), atol=1e-9)
+
+
+def test_a_plan_is_slow(plan, robot):
+    speed = np.abs(np.diff(plan, axis=0)) / CHUNK_PERIOD_S
+    assert speed[:, ARMS].max() <= MAX_JOINT_SPEED_RAD_S * 1.01
+    limit = GRIPPER_SPEED_SHARE * robot.velocity_limit[GRIPPERS]
+    assert (speed[:, GRIPPERS] <= limit * 1.01).all()
+
+
+def test_a_plan_is_smooth(plan):
+    acceleration = np.abs(np.diff(plan[:, ARMS], 2, axis=0)) / CHUNK_PERIOD_S**2
+    assert acceleration.max() < 8.0
+
+
+def test_a_plan_keeps_clear_of_the_joint_limits(plan, robot):
+    assert (plan[:, ARMS] >= robot.lower[ARMS] + 0.05).all()
+    assert (plan[:, ARMS] <= robot.upper[ARMS] - 0.05).all()
+    assert plan[:, GRIPPERS].min() >= 0 and plan[:, GRIPPERS].max() <= 1
+
+
+def test_the_left_gripper_holds_before_the_right_one_lets_go(plan):
+    left, right = plan[:, 6], plan[:, 13]
+    last_open = int(np.flatnonzero(left > left[-1] + 1e-6)[-1])
+    last_closed = int(np.flatnonzero(right < right.min() + 0.3)[-1])
+    assert last_closed > last_open + round(0.2 / CHUNK_PERIOD_S)
+    assert right[-1] == 1
+
+
+def test_a_cube_out_of_reach_is_refused(model):
+    with pytest.raises(PredictionError, match='cannot reach'):
+        TransferCubeExpert(ALOHA, model).plan(np.array([-0.6, 0.5]))
+
+
+@given(share=st.floats(0, 1))
+def test_an_interpolated_pose_lies_between(share):
+    half = np.sqrt(0.5)
+    start = GripperPose(position_m=np.zeros(3), quaternion=np.array([1.0, 0, 0, 0]))
+    end = GripperPose(position_m=np.array([1.0, 2, 3]), quaternion=np.array([half, half, 0, 0]))
+    pose = interpolate_pose(start, end, share)
+    np.testing.assert_allclose(pose.position_m, share * end.position_m)
+    angle = share * np.pi / 4
+    np.testing.assert_allclose(pose.quaternion, [np.cos(angle), np.sin(angle), 0, 0], atol=1e-12)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bring-up as data: which nodes, which names, and presets that are refused."""
+
+import pytest
+import yaml
+
+from cosmos_policy_ros.bringup import BringupOptions, describe_bringup, load_preset
+from cosmos_policy_ros.errors import ConfigurationError
+from cosmos_policy_ros.spec.resources import resource
+
+PRESETS = sorted(path.stem for path in resource('config/robots').glob('*.yaml'))
+
+
+def nodes(**options):
+    """Return the nodes of a bring-up by name."""
+    return {node.name: node for node in describe_bringup(BringupOptions(**options))}
+
+
+def test_the_real_robot_gets_no_simulation_and_does_not_start_alone():
+    described = nodes()
+    assert set(described) == {'arm_node', 'policy_node', 'recorder_node'}
+    assert described['arm_node'].parameters['start_on_activate'] is False
+    assert described['arm_node'].parameters.get('max_joint_age_s') is None
+
+
+def test_the_simulation_comes_first_and_starts_alone_unless_told_not_to():
+    assert next(iter(nodes(sim=True))) == 'simulated_aloha_node'
+    assert nodes(sim=True)['policy_node'].parameters['start_on_activate'] is True
+    assert nodes(sim=True, start=False)['policy_node'].parameters['start_on_activate'] is False
+    assert nodes(start=True)['arm_node'].parameters['start_on_activate'] is True
+
+
+def test_every_node_sees_the_same_names():
+    described = nodes(sim=True)
+    names = {node.remappings['cam_high/image'] for node in described.values()}
+    assert names == {'/cam_high/camera/color/image_rect_raw'}
+    assert described['arm_node'].remappings['joint_trajectory'] == '/policy_node/joint_trajectory'
+
+
+def test_the_recorder_gets_names_of_the_robot_and_misses_no_command():
+    parameters = nodes()['recorder_node'].parameters
+    assert parameters['topics'] == ['/follower_left/joint_states', '/follower_right/joint_states']
+    for topic in ('/follower_left/commands/joint_group', '/policy_node/action_chunk',
+                  '/cam_high/camera/color/image_rect_raw', '/policy_node/predicted/cam_high'):
+        assert topic in parameters['optional_topics']
+
+
+def test_options_reach_their_nodes():
+    described = nodes(task='fold shirt', checkpoint='/weights', dry_run=True, record=False)
+    assert described['policy_node'].parameters['task'] == 'fold shirt'
+    assert described['policy_node'].parameters['checkpoint'] == '/weights'
+    assert described['arm_node'].parameters['dry_run'] is True
+    assert 'recorder_node' not in described
+
+
+@pytest.mark.parametrize('name', PRESETS)
+def test_every_preset_names_every_arm_and_camera_of_its_robot(name):
+    preset = load_preset(name)
+    for arm in preset.robot.arms:
+        assert preset.names[f'{arm.name}/joint_states'].endswith('/joint_states')
+    for camera in preset.robot.cameras:
+        assert f'{camera.name}/image/compressed' in preset.names
+
+
+def test_an_unknown_preset_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigurationError, match="'nonsense'.*interbotix"):
+        describe_bringup(BringupOptions(robot='nonsense'))
+
+
+def test_every_parameter_of_the_bringup_is_one_of_the_node():
+    for options in (BringupOptions(), BringupOptions(sim=True)):
+        for node in describe_bringup(options):
+            defaults = yaml.safe_load(node.parameter_file.read_text())
+            known = set(defaults[node.name]['ros__parameters']) | {'topics', 'optional_topics'}
+            assert set(node.parameters) <= known
