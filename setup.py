@@ -6,8 +6,13 @@ import os
 
 from setuptools import find_packages, setup
 
-CORE = ['numpy>=1.24', 'PyYAML', 'rich', 'tyro', 'mcap>=1.1', 'mcap-ros2-support']
-MODEL = ['torch>=2.4', 'diffusers>=0.35', 'safetensors', 'pillow', 'opencv-python-headless']
+CORE = ['numpy>=1.24', 'PyYAML', 'psutil', 'rich', 'tyro', 'mcap>=1.1', 'mcap-ros2-support']
+MODEL = ['torch>=2.4', 'diffusers>=0.35', 'huggingface_hub', 'safetensors', 'pillow',
+         'opencv-python-headless']
+REMOTE = ['aiohttp', 'msgpack']
+RAY = ['ray']
+EMBED = ['transformers', 'sentencepiece']
+DOCTOR = ['dynamixel_sdk>=4.0']
 SIMULATION = ['mujoco>=3.3.7', 'opencv-python-headless']
 REPORT = ['matplotlib', 'av', 'opencv-python-headless', 'pillow']
 TEST = ['pytest', 'pytest-timeout', 'hypothesis', 'flake8', 'rosbags']
@@ -29,8 +34,9 @@ setup(
     ],
     install_requires=CORE,
     extras_require={
-        'model': MODEL, 'sim': SIMULATION, 'report': REPORT, 'test': TEST,
-        'all': sorted({*MODEL, *SIMULATION, *REPORT}),
+        'model': MODEL, 'remote': REMOTE, 'sim': SIMULATION, 'report': REPORT, 'doctor': DOCTOR,
+        'ray': RAY, 'embed': EMBED, 'test': TEST,
+        'all': sorted({*MODEL, *REMOTE, *SIMULATION, *REPORT, *DOCTOR}),
     },
     entry_points={'console_scripts': ['cosmos-policy = cosmos_policy_ros.cli.main:main']},
 )

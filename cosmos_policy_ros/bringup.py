@@ -22,7 +22,7 @@ from cosmos_policy_ros.spec.robot import RobotSpec
 
 # The simulated robot shares the cores of this machine with the model, so its streams pause longer
 # than those of real drivers and cameras do.
-SIMULATION_FRESHNESS = {'max_joint_age_s': 1.0}
+SIMULATION_FRESHNESS = {'max_joint_age_s': 0.5}
 SIMULATION_IMAGE_FRESHNESS = {'max_image_age_s': 0.6, 'max_image_skew_s': 0.3}
 
 # What the nodes import, and how to get it where it is missing.
@@ -49,8 +49,12 @@ class BringupOptions:
         sim: Start the simulated robot instead of expecting a real one.
         policy: Who answers: `cosmos` (the model) or `scripted` (the expert of the simulation).
         checkpoint: Folder of a checkpoint, or the name of one in models/.
+        planning_checkpoint: Checkpoint that imagines and values in planning mode; empty for the
+            same one.
+        server_url: Where a `cosmos-policy serve` answers, for example ws://gpu:8000; empty for
+            the model in the policy node itself.
         task: Task text given to the model.
-        mode: How a chunk is chosen.
+        mode: How a chunk is chosen: `direct`, or `planning` (the best of several).
         record: Start the recorder node.
         dry_run: Move nothing; publish what would be sent.
         robot: Robot preset, a file name in config/robots.
@@ -62,8 +66,10 @@ class BringupOptions:
     sim: bool = False
     policy: Literal['cosmos', 'scripted'] = 'cosmos'
     checkpoint: str = 'aloha_small'
+    planning_checkpoint: str = ''
+    server_url: str = ''
     task: str = 'transfer the cube'
-    mode: Literal['direct'] = 'direct'
+    mode: Literal['direct', 'planning'] = 'direct'
     record: bool = True
     dry_run: bool = False
     robot: str = 'interbotix'
@@ -181,7 +187,9 @@ def describe_bringup(options: BringupOptions) -> tuple[NodeSpec, ...]:
         ('arm_node', {**robot, **state, **freshness, 'dry_run': options.dry_run}),
         ('policy_node', {**robot, **state, **freshness, **image_freshness,
                          'policy': options.policy, 'mode': options.mode,
-                         'checkpoint': options.checkpoint, 'task': options.task}),
+                         'checkpoint': options.checkpoint, 'task': options.task,
+                         'planning_checkpoint': options.planning_checkpoint,
+                         **_backend(options)}),
     ]
     if options.sim:
         nodes.insert(0, ('simulated_aloha_node', {**robot, 'seed': options.seed}))
@@ -196,8 +204,17 @@ def describe_bringup(options: BringupOptions) -> tuple[NodeSpec, ...]:
         remappings={**preset.names, **_own_names(name)}) for name, parameters in nodes)
 
 
+def _backend(options: BringupOptions) -> dict[str, object]:
+    if not options.server_url:
+        return {}
+    return {'backend': 'remote', 'server_url': options.server_url}
+
+
 def _own_names(name: str) -> dict[str, str]:
-    return {'joint_trajectory': '/policy_node/joint_trajectory'} if name == 'arm_node' else {}
+    if name != 'arm_node':
+        return {}
+    return {'joint_trajectory': '/policy_node/joint_trajectory',
+            'policy_status': '/policy_node/status'}
 
 
 def _recorded_topics(preset: RobotPreset) -> dict[str, list[str]]:
@@ -208,7 +225,8 @@ def _recorded_topics(preset: RobotPreset) -> dict[str, list[str]]:
     optional = [f'{arm}/commands/{kind}'
                 for arm in arms for kind in ('joint_group', 'joint_single')]
     optional += [f'{camera}/{kind}' for camera in cameras for kind in ('image', 'camera_info')]
-    own = ['/policy_node/action_chunk', '/policy_node/status', '/arm_node/status',
+    own = ['/policy_node/action_chunk', '/policy_node/plan', '/policy_node/prediction_error',
+           '/policy_node/status', '/arm_node/status',
            '/arm_node/dry_run/joint_states', '/simulated_aloha_node/status', '/diagnostics']
     own += [f'/policy_node/predicted/{camera}' for camera in cameras]
     return {'topics': [preset.names[name] for name in required],

@@ -14,8 +14,9 @@ TABLE = {
     'errors': (set(), set()),
     'spec': (set(), set()),
     'bringup': ({'spec'}, {'yaml'}),
-    'diffusion': ({'spec'}, {'torch', 'diffusers', 'safetensors'}),
-    'policy': ({'spec', 'diffusion'}, {'torch', 'cv2', 'PIL', 'aiohttp', 'msgpack'}),
+    'diffusion': ({'spec'}, {'torch', 'diffusers', 'safetensors', 'huggingface_hub',
+                             'transformers'}),
+    'policy': ({'spec', 'diffusion'}, {'torch', 'cv2', 'PIL', 'aiohttp', 'msgpack', 'ray'}),
     'robot': ({'spec'}, set()),
     'simulation': ({'spec'}, {'mujoco', 'cv2'}),
     'recording': ({'spec'}, {'mcap', 'mcap_ros2', 'yaml', 'h5py', 'pyarrow', 'av'}),
@@ -29,7 +30,8 @@ TABLE = {
                'trajectory_msgs', 'geometry_msgs', 'rosgraph_msgs'}),
     'cli': ({'spec', 'bringup', 'diffusion', 'policy', 'robot', 'simulation', 'recording',
              'training', 'evaluation', 'nodes', '__init__'},
-            {'tyro', 'rich', 'yaml', 'torch', 'safetensors', 'psutil', 'cv2', 'PIL'}),
+            {'tyro', 'rich', 'yaml', 'torch', 'safetensors', 'psutil', 'cv2', 'PIL',
+             'dynamixel_sdk', 'huggingface_hub'}),
 }
 STANDARD = set(__import__('sys').stdlib_module_names) | {'numpy'}
 FILES = sorted(path for path in ROOT.rglob('*.py'))

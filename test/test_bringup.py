@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bring-up as data: which nodes, which names, and presets that are refused."""
 
+import ast
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 import yaml
 
-from cosmos_policy_ros.bringup import BringupOptions, describe_bringup, load_preset
+from cosmos_policy_ros import bringup
+from cosmos_policy_ros.bringup import (
+    BringupOptions, describe_bringup, environment_defaults, load_preset, require_ros)
 from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.spec.resources import resource
 
@@ -73,3 +79,25 @@ def test_every_parameter_of_the_bringup_is_one_of_the_node():
             defaults = yaml.safe_load(node.parameter_file.read_text())
             known = set(defaults[node.name]['ros__parameters']) | {'topics', 'optional_topics'}
             assert set(node.parameters) <= known
+
+
+@pytest.mark.parametrize('module', bringup.ROS_MODULES)
+def test_what_ros_lacks_is_named_with_how_to_get_it(monkeypatch, module):
+    monkeypatch.setattr(bringup, 'find_spec', lambda name: None if name == module else name)
+    with pytest.raises(ConfigurationError, match=f'no Python module {module}: .*(source|build)'):
+        require_ros()
+
+
+def test_the_image_profile_is_set_under_the_name_of_every_fast_dds():
+    variables = environment_defaults()
+    for name in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'):
+        assert Path(variables[name]).is_file()
+
+
+def test_the_launch_file_describes_every_option():
+    # Read, not run: `launch` is on machines with ROS only.
+    tree = ast.parse(resource('launch/aloha.launch.py').read_text())
+    descriptions = next(
+        ast.literal_eval(node.value) for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == 'DESCRIPTIONS')
+    assert list(descriptions) == [option.name for option in fields(BringupOptions)]

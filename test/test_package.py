@@ -49,7 +49,8 @@ def test_every_node_has_an_executable_a_parameter_file_and_a_place_in_the_readme
 @pytest.mark.parametrize('node', NODES)
 def test_every_parameter_is_in_the_readme(node):
     content = yaml.safe_load((ROOT / 'config' / f'{node}.yaml').read_text())
-    for name in content[node]['ros__parameters']:
+    for name, value in content[node]['ros__parameters'].items():
+        name = f'{name}.{next(iter(value))}' if isinstance(value, dict) else name
         assert f'`{name}`' in README, f'parameter {name} of {node} is not in the README'
 
 

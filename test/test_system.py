@@ -50,8 +50,8 @@ def test_the_default_model_moves_the_arms_and_says_that_it_is_untrained(tmp_path
     assert result.returncode == 0, result.stdout + result.stderr
     assert 'random weights' in result.stdout
     report = json.loads((folder / 'report.json').read_text())
-    assert report['policy']['num_chunks'] >= 2 and not report['policy']['is_trained']
-    assert any(joint['max_speed'] > 0.01 for joint in report['joints'])
+    assert report['policy']['chunks'] >= 2 and not report['policy']['is_trained']
+    assert any(joint['speed_max'] > 0.01 for joint in report['joints'])
     assert (folder / 'report.html').is_file()
     assert (folder / 'episode_000000' / 'metadata.yaml').is_file()
 

@@ -22,7 +22,8 @@ Benchmark = Literal['model', 'overhead', 'control', 'system']
 def bench(
     which: Annotated[tuple[Benchmark, ...], tyro.conf.Positional] = (
         'model', 'overhead', 'control', 'system'), *,
-    checkpoint: str = 'aloha_small', device: str = 'cpu', json_file: Path | None = None,
+    checkpoint: str = 'aloha_small', device: str = 'cpu', random: bool = False,
+    json_file: Path | None = None,
 ) -> int:
     """Measure the model, the policy node's overhead, control jitter and the whole system.
 
@@ -33,13 +34,14 @@ def bench(
         which: What to measure; all by default.
         checkpoint: Folder of a checkpoint, or the name of one in models/.
         device: Torch device of `model`.
+        random: Let `model` give the known model random weights; it takes as long as a trained one.
         json_file: Also write the figures here.
     """
     console = Console()
     figures = []
     for name in which:
         with console.status(f'measuring: {name}'):
-            figures += _measure(name, checkpoint, device)
+            figures += _measure(name, checkpoint, device, random)
     console.print(_table(figures))
     if json_file is not None:
         json_file.write_text(json.dumps(
@@ -48,10 +50,12 @@ def bench(
     return 0
 
 
-def _measure(which: Benchmark, checkpoint: str, device: str) -> list[Figure]:
+def _measure(
+    which: Benchmark, checkpoint: str, device: str, random: bool,
+) -> list[Figure]:
     if which == 'model':
         from cosmos_policy_ros.cli.benchmarks.model import measure_model
-        return measure_model(checkpoint=checkpoint, device=device)
+        return measure_model(checkpoint=checkpoint, device=device, random=random)
     if which == 'overhead':
         from cosmos_policy_ros.cli.benchmarks.overhead import measure_overhead
         return measure_overhead(checkpoint=checkpoint)
@@ -66,6 +70,6 @@ def _table(figures: list[Figure]) -> Table:
     for figure in figures:
         bound = '>=' if figure.at_least else '<='
         aim = '' if figure.limit is None else f'{bound} {figure.limit:g} {figure.unit}'
-        table.add_row(figure.name, f'{figure.value:.2f} {figure.unit}', aim,
+        table.add_row(figure.name, f'{figure.value:.5g} {figure.unit}', aim,
                       marks[figure.is_met])
     return table

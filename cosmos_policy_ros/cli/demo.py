@@ -13,14 +13,21 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cosmos_policy_ros.bringup import BringupOptions, describe_bringup
+from cosmos_policy_ros.bringup import BringupOptions, describe_bringup, require_ros
 from cosmos_policy_ros.cli.processes import NodeProcesses, stay_on_this_machine
 from cosmos_policy_ros.cli.report import VIDEO_NAME, write_episode_report
 
 STARTUP_TIMEOUT_S = 90.0
 # After success the arms are shown at rest for a moment.
 AFTERGLOW_S = 1.0
+SWITCH_PERIOD_S = 5.0
+# A search that two cores finish while the arms still move along the last chunk.
+DEMO_PLANNING = {'num_candidates': 4, 'is_joint': True, 'planning_deadline_s': 1.2}
 DOMAIN_ID = '97'
+UNTRAINED_NOTICE = (
+    'The default model has [bold]random weights[/] until trained ones ship: the arms move, but '
+    'the motion and the imagined future mean nothing. '
+    'See the arms do the task with [bold]make demo POLICY=scripted[/]')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +38,8 @@ class DemoOptions:
         policy: Who drives the arms: `cosmos` (the default model) or `scripted` (an expert that
             does the task).
         checkpoint: Folder of a checkpoint, or the name of one in models/.
+        mode: How a chunk is chosen: `direct`, `planning`, or `switching` between them while the
+            arms move.
         duration_s: How long the policy may try, in [s].
         seed: Seed of the scene.
         output: Folder that receives one folder per run.
@@ -38,6 +47,7 @@ class DemoOptions:
 
     policy: Literal['cosmos', 'scripted'] = 'cosmos'
     checkpoint: str = 'aloha_small'
+    mode: Literal['direct', 'planning', 'switching'] = 'direct'
     duration_s: float = 20.0
     seed: int = 3
     output: Path = Path('demo_output')
@@ -50,6 +60,7 @@ def demo(options: DemoOptions) -> int:
     report and the logs. Ends by itself. Exit status 1 if the scripted expert fails at the task.
     """
     console = Console()
+    require_ros()
     stay_on_this_machine(DOMAIN_ID)
     folder = options.output / datetime.now().strftime('%Y%m%d-%H%M%S')
     (folder / 'logs').mkdir(parents=True)
@@ -67,13 +78,15 @@ def _run(options: DemoOptions, folder: Path, console: Console) -> tuple[Path, bo
     from cosmos_policy_ros.nodes.operator import Operator
     nodes = describe_bringup(BringupOptions(
         sim=True, start=False, policy=options.policy, checkpoint=options.checkpoint,
-        seed=options.seed, output=str(folder)))
+        mode='planning' if options.mode == 'planning' else 'direct', seed=options.seed,
+        output=str(folder)))
     with NodeProcesses(nodes, log_directory=folder / 'logs') as processes:
         with Operator() as operator, _progress(console) as progress:
             task = progress.add_task('starting the nodes', total=1.0)
             names = {node.name for node in nodes}
             operator.wait_until(lambda: names <= set(operator.status), STARTUP_TIMEOUT_S,
                                 'start-up of all nodes', processes.check)
+            operator.set_parameters('/policy_node', **DEMO_PLANNING)
             episode = _start_motion(operator, options)
             _warn_if_untrained(console, operator)
             _follow(operator, processes, options, progress, task)
@@ -103,29 +116,36 @@ def _follow(operator: object, processes: NodeProcesses, options: DemoOptions,
     """Show what happens until the task is done or the time is over."""
     start_s = time.monotonic()
     end_s = start_s + options.duration_s
+    switch_s = start_s + SWITCH_PERIOD_S
     while time.monotonic() < end_s:
         operator.spin(0.2)
         processes.check()
+        if options.mode == 'switching' and time.monotonic() > switch_s:
+            switch_s += SWITCH_PERIOD_S
+            _switch_mode(operator)
         progress.update(task, completed=(time.monotonic() - start_s) / options.duration_s,
                         description=_describe(operator))
         if operator.status['simulated_aloha_node'].success:
             end_s = min(end_s, time.monotonic() + AFTERGLOW_S)
 
 
+def _switch_mode(operator: object) -> None:
+    is_direct = operator.status['policy_node'].mode == 'direct'
+    operator.set_parameters('/policy_node', mode='planning' if is_direct else 'direct')
+
+
 def _describe(operator: object) -> str:
     arm, policy, simulation = (operator.status[name] for name in (
         'arm_node', 'policy_node', 'simulated_aloha_node'))
     stage = 'done' if simulation.success else simulation.stage
-    return (f'arms {arm.state}, {policy.queries} chunks of {policy.last_latency_s * 1e3:.0f} ms, '
-            f'cameras {simulation.image_rate_hz:.0f} Hz, task: {stage}')
+    return (f'arms {arm.state}, {policy.mode}: {policy.queries} chunks, the last after '
+            f'{policy.last_latency_s * 1e3:.0f} ms, cameras {simulation.image_rate_hz:.0f} Hz, '
+            f'task: {stage}')
 
 
 def _warn_if_untrained(console: Console, operator: object) -> None:
     if not operator.status['policy_node'].is_trained:
-        console.print(Panel(
-            'The default model has [bold]random weights[/] until trained ones ship: the arms '
-            'move, but\nthe motion and the imagined future mean nothing. See the arms do the task '
-            'with\n[bold]make demo POLICY=scripted[/]', title='untrained model', style='yellow'))
+        console.print(Panel(UNTRAINED_NOTICE, title='untrained model', style='yellow'))
 
 
 def _print_summary(console: Console, options: DemoOptions, folder: Path, page: Path,

@@ -7,16 +7,22 @@ from collections.abc import Sequence
 import sys
 
 from rich.console import Console
+from rich.markup import escape
 import tyro
 
 from cosmos_policy_ros.cli.bench import bench
 from cosmos_policy_ros.cli.demo import demo
+from cosmos_policy_ros.cli.doctor import doctor
+from cosmos_policy_ros.cli.embed import embed
+from cosmos_policy_ros.cli.fetch import fetch
 from cosmos_policy_ros.cli.parity import parity
 from cosmos_policy_ros.cli.report import report
+from cosmos_policy_ros.cli.serve import serve
 from cosmos_policy_ros.cli.up import up
 from cosmos_policy_ros.errors import CosmosPolicyError
 
-COMMANDS = {'up': up, 'demo': demo, 'report': report, 'parity': parity, 'bench': bench}
+COMMANDS = {'up': up, 'demo': demo, 'report': report, 'doctor': doctor, 'serve': serve,
+            'fetch': fetch, 'embed': embed, 'parity': parity, 'bench': bench}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             description='Cosmos Policy on ALOHA robots: run it, look at episodes, check and time '
                         'the model.')
     except CosmosPolicyError as error:
-        Console(stderr=True).print(f'[bold red]error:[/] {error}', highlight=False)
+        Console(stderr=True).print(f'[bold red]error:[/] {escape(str(error))}', highlight=False)
+        return 1
+    except ModuleNotFoundError as error:
+        Console(stderr=True).print(
+            f'[bold red]error:[/] this command needs the Python module {error.name}; '
+            "install the package with its extras: pip install '.\\[all]'", highlight=False)
         return 1
 
 

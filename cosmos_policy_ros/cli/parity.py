@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated, TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+import tyro
 
 if TYPE_CHECKING:
     from cosmos_policy_ros.cli.parity_sections.golden import CaseResult, GoldenSection
@@ -87,8 +88,14 @@ def run_parity(directory: Path) -> ParityReport:
         counts={name: _count_arrays(section) for name, section in sections.items()})
 
 
-def parity(directory: Path) -> int:
-    """Print a parity run; return 0 if something was compared and nothing failed, else 1."""
+def parity(directory: Annotated[Path, tyro.conf.Positional]) -> int:
+    """Compare our model with golden vectors of the reference, case by case.
+
+    Exit status 1 if a comparison failed or nothing was compared.
+
+    Args:
+        directory: Folder with a manifest.json and the files that it lists.
+    """
     from cosmos_policy_ros.cli.parity_sections.golden import GoldenError
     console = Console()
     try:

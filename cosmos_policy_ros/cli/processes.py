@@ -15,20 +15,15 @@ import time
 
 import yaml
 
-from cosmos_policy_ros.bringup import NodeSpec
+from cosmos_policy_ros.bringup import environment_defaults, NodeSpec
 from cosmos_policy_ros.errors import CosmosPolicyError
-from cosmos_policy_ros.spec.resources import resource
 
 _PR_SET_PDEATHSIG = 1
 
 
 def node_environment() -> dict[str, str]:
-    """Environment of the nodes: the image profile of Fast DDS unless the user set one."""
-    environment = dict(os.environ)
-    environment.setdefault('FASTRTPS_DEFAULT_PROFILES_FILE', str(resource('config/fastdds.xml')))
-    # A thread that spins while it waits for work would starve the control loop.
-    environment.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
-    return environment
+    """Environment of the nodes: what this package wants, unless the user set it."""
+    return {**environment_defaults(), **os.environ}
 
 
 def stay_on_this_machine(domain_id: str) -> None:
@@ -86,10 +81,11 @@ class NodeProcesses:
         return self._children[name].pid
 
     def stop(self) -> None:
-        """Interrupt every node, wait, kill what is left."""
+        """End every node, wait, kill what is left."""
         for child in self._children.values():
             if child.poll() is None:
-                child.send_signal(signal.SIGINT)
+                # Nodes treat it like Ctrl-C; a Python that is still starting ends without noise.
+                child.terminate()
         deadline = time.monotonic() + self._stop_timeout_s
         for child in self._children.values():
             try:

@@ -18,31 +18,33 @@ VIDEO_NAME = 'episode.mp4'
 
 def report(
     episode: Annotated[Path, tyro.conf.Positional], *, output: Path | None = None,
-    robot: str = 'interbotix', video: bool = True,
+    video: bool = True,
 ) -> int:
     """Write report.html, report.json and a video of a recorded episode.
 
     Args:
         episode: Folder of the episode.
         output: Folder for the results; the episode's own by default.
-        robot: Robot preset that tells the names of the topics.
         video: Also render the cameras beside the imagined future.
     """
     console = Console()
     with Progress(console=console) as progress:
         task = progress.add_task('rendering video', total=1.0, visible=video)
         page = write_episode_report(
-            episode, output or episode, robot=robot, video=video,
+            episode, output or episode, video=video,
             on_progress=lambda share: progress.update(task, completed=share))
-    console.print(f'report: {page}')
+    console.print(f'report: {page}', soft_wrap=True)
     return 0
 
 
 def write_episode_report(
-    episode: Path, output: Path, *, robot: str = 'interbotix', video: bool = True,
+    episode: Path, output: Path, *, video: bool = True,
     on_progress: Callable[[float], None] = lambda share: None,
 ) -> Path:
-    """Write the page, its figures and the video; return the path of the page.
+    """Write the page, its figures and, if cameras were recorded, the video.
+
+    Returns:
+        Path of the page.
 
     Raises:
         RecordingError: If the episode cannot be read or a file not be written.
@@ -53,12 +55,14 @@ def write_episode_report(
     from cosmos_policy_ros.evaluation.report_page import write_report
     from cosmos_policy_ros.evaluation.video import render_video
     from cosmos_policy_ros.recording.reader import EpisodeReader
-    preset = load_preset(robot)
-    topics = episode_topics(preset.robot, preset.names)
     reader = EpisodeReader(episode)
+    preset = load_preset(reader.metadata.robot)
+    topics = episode_topics(preset.robot, preset.names)
     output.mkdir(parents=True, exist_ok=True)
-    if video:
+    has_video = video and any(
+        topic in reader.topics and reader.topics[topic].count for topic in topics.cameras.values())
+    if has_video:
         render_video(reader, output / VIDEO_NAME, topics, on_progress=on_progress)
     series = load_series(reader, preset.robot, topics)
     return write_report(output, compute_report(reader, series, topics), series,
-                        video_name=VIDEO_NAME if video else '')
+                        video_name=VIDEO_NAME if has_video else '')

@@ -7,29 +7,35 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_address
+import logging
 import os
 import signal
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.logging import RichHandler
 from rich.markup import escape
 
 from cosmos_policy_ros.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from cosmos_policy_ros.policy.protocol import Policy
+    from cosmos_policy_ros.policy.remote.server import PolicyServer
 
 TOKEN_VARIABLE = 'COSMOS_POLICY_TOKEN'
 
 
 def serve(
-    *, checkpoint: str = 'aloha_small', host: str = '127.0.0.1', port: int = 8000,
-    token: str = '', device: str = 'auto', max_message_mib: int = 64,
+    *, checkpoint: str = 'aloha_small', planning_checkpoint: str | None = None,
+    host: str = '127.0.0.1', port: int = 8000, token: str = '', device: str = 'auto',
+    max_message_mib: int = 64,
 ) -> int:
     """Serve a model over the network until Ctrl-C: OpenPI's websocket protocol, and POST /act.
 
     Args:
         checkpoint: Folder of a checkpoint, or the name of one in models/.
+        planning_checkpoint: The same of the model that imagines and values in planning mode; none
+            by default.
         host: Address to listen on; 0.0.0.0 for every network of this machine.
         port: Port to listen on; 0 for any that is free.
         token: Token that clients must send. The environment variable COSMOS_POLICY_TOKEN sets it
@@ -42,13 +48,14 @@ def serve(
     if max_message_mib < 1:
         raise ConfigurationError(f'max_message_mib is {max_message_mib}; at least 1 is required')
     console = Console()
+    _show_log(console)
     token = token or os.environ.get(TOKEN_VARIABLE, '')
     if not token and not _is_loopback(host):
         console.print(
             f'[bold yellow]warning:[/] everybody who reaches {host} can use this server; set '
             f'{TOKEN_VARIABLE} to a token', highlight=False)
     server = PolicyServer(
-        partial(load_policy, checkpoint, device, console), token=token,
+        partial(load_policy, checkpoint, planning_checkpoint, device, console), token=token,
         max_message_bytes=max_message_mib * 2**20)
     asyncio.run(_run(server, host, port, console))
     console.print('stopped')
@@ -56,12 +63,14 @@ def serve(
 
 
 def load_policy(
-    checkpoint: str, device: str, console: Console, report: Callable[[str], None],
+    checkpoint: str, planning_checkpoint: str | None, device: str, console: Console,
+    report: Callable[[str], None],
 ) -> Policy:
     """Load a model and answer one query with it, so that the first client need not wait for that.
 
     Args:
         checkpoint: Folder of a checkpoint, or the name of one in models/.
+        planning_checkpoint: The same of the model that imagines and values; None for none.
         device: Torch device, or `auto`.
         console: Where progress is printed.
         report: Called with each step of the progress.
@@ -78,7 +87,8 @@ def load_policy(
     from cosmos_policy_ros.policy.device import choose_device
     chosen = choose_device(device)
     step(f'loading {checkpoint} on {chosen}')
-    policy = CosmosPolicy.load(checkpoint, device=chosen)
+    policy = CosmosPolicy.load(
+        checkpoint, planning_checkpoint=planning_checkpoint, device=chosen)
     step(f'asking {policy.name} a first time')
     _warm_up(policy)
     trained = '' if policy.is_trained else ' (random weights: its motion means nothing)'
@@ -109,9 +119,16 @@ def _warm_up(policy: Policy) -> None:
     cameras = map(ALOHA.camera, policy.camera_names)
     images = {camera.name: np.zeros((camera.height, camera.width, 3), np.uint8)
               for camera in cameras}
+    task = policy.known_tasks[0] if policy.known_tasks else 'warm up'
     policy.predict(
-        Observation(images=images, proprio=ALOHA.start_pose, stamp_ns=0,
-                    task=policy.known_tasks[0]), 0, with_future_images=True)
+        Observation(images=images, proprio=ALOHA.start_pose, stamp_ns=0, task=task), 0,
+        with_future_images=True)
+
+
+def _show_log(console: Console) -> None:
+    logging.basicConfig(
+        format='%(message)s', handlers=[RichHandler(console=console, show_path=False)])
+    logging.getLogger('cosmos_policy_ros').setLevel(logging.INFO)
 
 
 def _is_loopback(host: str) -> bool:

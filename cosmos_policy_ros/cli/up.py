@@ -8,7 +8,7 @@ import time
 
 from rich.console import Console
 
-from cosmos_policy_ros.bringup import BringupOptions, describe_bringup
+from cosmos_policy_ros.bringup import BringupOptions, describe_bringup, require_ros
 from cosmos_policy_ros.cli.processes import NodeProcesses
 
 
@@ -19,6 +19,7 @@ def up(options: BringupOptions) -> int:
         Exit status: 0 after Ctrl-C, 1 when a node ended by itself.
     """
     console = Console()
+    require_ros()
     nodes = describe_bringup(options)
     console.print(f'starting {", ".join(node.name for node in nodes)}; Ctrl-C ends them all')
     signal.signal(signal.SIGTERM, signal.default_int_handler)

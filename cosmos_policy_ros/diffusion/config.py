@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, MISSING
 import json
 import math
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints, TypeVar
 
-from cosmos_policy_ros.diffusion.latent_layout import latent_layout
+from cosmos_policy_ros.diffusion.latent_layout import latent_layout, VALUE_ROLES
 from cosmos_policy_ros.errors import ConfigurationError
 
 T = TypeVar('T')
@@ -141,6 +141,9 @@ class ModelConfig:
         num_denoising_steps: Denoising steps unless asked otherwise.
         random_weights_seed: Seed of the random weights of a model that has no weight files; None
             for a model that has them.
+        trained_values: Values that were trained on successes and failures, so that planning can
+            rank by them: `v_next`, `v_full` or `q`. The policy's own training also predicts
+            values, but demonstrations never fail; a model of them alone has none.
     """
 
     layout: str
@@ -158,9 +161,11 @@ class ModelConfig:
     sigma_min: float
     num_denoising_steps: int
     random_weights_seed: int | None
+    trained_values: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         latent_layout(self.layout)
+        self._check_trained_values()
         _require_positive(self, 'text_tokens', 'image_size_px', 'chunk_size', 'chunk_period_s',
                           'action_dim', 'proprio_dim', 'sigma_max', 'sigma_min',
                           'num_denoising_steps')
@@ -174,6 +179,14 @@ class ModelConfig:
                              ('a joint vector', self.proprio_dim)):
             _require(length <= capacity, f'{name} of {length} numbers does not fit into a latent '
                                          f'frame of {capacity}')
+
+    def _check_trained_values(self) -> None:
+        unknown = set(self.trained_values) - set(VALUE_ROLES)
+        _require(not unknown, f'trained_values has {", ".join(sorted(unknown))}; '
+                              f'known: {", ".join(VALUE_ROLES)}')
+        _require(not self.trained_values or self.random_weights_seed is None,
+                 f'trained_values is {", ".join(self.trained_values)}, but random_weights_seed '
+                 f'{self.random_weights_seed} says that nothing was trained')
 
     @property
     def latent_size(self) -> int:
@@ -211,11 +224,12 @@ def save_config(path: Path, config: ModelConfig) -> None:
 def _from_json(kind: type[T], content: Any, where: str) -> T:
     _require(isinstance(content, Mapping), f'{where} is {content!r}; expected an object')
     names = {item.name for item in fields(kind)}
-    for text, difference in (('lacks', names - set(content)),
+    optional = {item.name for item in fields(kind) if item.init and item.default is not MISSING}
+    for text, difference in (('lacks', names - optional - set(content)),
                              ('has unknown keys', set(content) - names)):
         _require(not difference, f'{where} {text}: {", ".join(sorted(difference))}')
     types = get_type_hints(kind)
-    given = [item.name for item in fields(kind) if item.init]
+    given = [item.name for item in fields(kind) if item.init and item.name in content]
     return kind(**{name: _value(types[name], content[name], name) for name in given})
 
 

@@ -7,13 +7,14 @@ K chunk size, A action dimensions, P joints.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn, Tensor
 
 from cosmos_policy_ros.diffusion.config import ModelConfig, WanAutoencoderConfig
-from cosmos_policy_ros.diffusion.dit import DiffusionTransformer, TextKeysValues
+from cosmos_policy_ros.diffusion.dit import (
+    DiffusionTransformer, Modulation, TextKeysValues)
 from cosmos_policy_ros.diffusion.latent_injection import (
     extract_value, extract_vector, inject_vector)
 from cosmos_policy_ros.diffusion.latent_layout import latent_layout, NetworkRole
@@ -22,12 +23,21 @@ from cosmos_policy_ros.diffusion.observation_encoder import ObservationEncoder
 from cosmos_policy_ros.diffusion.patch_autoencoder import PatchAutoencoder
 from cosmos_policy_ros.diffusion.preconditioning import (
     clean_prediction, network_input, time_from_sigma)
-from cosmos_policy_ros.diffusion.sampler import sample
+from cosmos_policy_ros.diffusion.sampler import call_sigmas, sample
 from cosmos_policy_ros.diffusion.video_autoencoder import uint8_from_video, VideoAutoencoder
 
 
+Velocity = Callable[[Tensor, Modulation, TextKeysValues, Tensor], Tensor]
+"""`DiffusionTransformer.velocity`, or a faster equal."""
+
+
 class CosmosModel(nn.Module):
-    """Samples latent sequences: what the role keeps clean is given, the rest is denoised."""
+    """Samples latent sequences: what the role keeps clean is given, the rest is denoised.
+
+    Attributes:
+        fast_velocity: Takes the place of the transformer's own `velocity` in sampling; None for
+            none.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -36,6 +46,7 @@ class CosmosModel(nn.Module):
         self.transformer = DiffusionTransformer(
             config.transformer, latent_channels=config.autoencoder.latent_channels)
         self.autoencoder = _autoencoder(config)
+        self.fast_velocity: Velocity | None = None
 
     @property
     def device(self) -> torch.device:
@@ -74,7 +85,7 @@ class CosmosModel(nn.Module):
 
     def denoise(
         self, noisy: Tensor, sigma: float | Tensor, *, clean: Tensor, mask: Tensor,
-        text: TextKeysValues,
+        text: TextKeysValues, modulation: Modulation | None = None,
     ) -> Tensor:
         """Predict the clean sequence from a noisy one.
 
@@ -84,14 +95,18 @@ class CosmosModel(nn.Module):
             clean: Latents whose clean frames are given, float32. Shape (1 or B, C, T, H, W).
             mask: 1 for clean frames. Shape (1 or B, 1, T, 1, 1).
             text: Keys and values of the task.
+            modulation: That of sigma and mask, one for the batch; None to compute it.
 
         Returns:
             Prediction in float32, with the clean frames put in. Shape (B, C, T, H, W).
         """
         time = time_from_sigma(sigma)
-        timesteps = ((1 - mask) * time)[:, 0, :, 0, 0].expand(len(noisy), -1)  # (B, T)
-        output = self.transformer(
-            network_input(noisy, clean, mask, time), timesteps, text, mask).float()
+        velocity = self.fast_velocity or self.transformer.velocity
+        if modulation is None:
+            modulation = self.transformer.modulate(_timesteps(mask, time))
+            velocity = self.transformer.velocity
+        output = velocity(
+            network_input(noisy, clean, mask, time), modulation, text, mask).float()
         return clean_prediction(output, noisy, clean, mask, time)
 
     @torch.no_grad()
@@ -117,11 +132,41 @@ class CosmosModel(nn.Module):
         clean = given.new_zeros(len(given), C, T, H, W)
         clean[:, :, :given.shape[2]] = given
         mask = self.clean_mask(role)
+        # Members of an ensemble share seeds; drawing noise costs milliseconds each.
+        unique = sorted(set(seeds))
+        noise = unit_noise(unique, self.sequence_shape)[[unique.index(seed) for seed in seeds]]
+        grid = {'num_steps': (self.config.num_denoising_steps if num_steps is None
+                              else num_steps),
+                'sigma_max': self.config.sigma_max, 'sigma_min': self.config.sigma_min}
+        modulations = self._modulations(mask, call_sigmas(**grid))
         return sample(
-            lambda noisy, sigma: self.denoise(noisy, sigma, clean=clean, mask=mask, text=text),
-            unit_noise(seeds, self.sequence_shape).to(self.device),
-            num_steps=self.config.num_denoising_steps if num_steps is None else num_steps,
-            sigma_max=self.config.sigma_max, sigma_min=self.config.sigma_min)
+            lambda noisy, sigma: self.denoise(
+                noisy, sigma, clean=clean, mask=mask, text=text, modulation=modulations[sigma]),
+            noise.to(self.device), **grid)
+
+    def _modulations(self, mask: Tensor, sigmas: Sequence[float]) -> dict[float, Modulation]:
+        """Compute the modulation of all noise levels at once."""
+        times = [_timesteps(mask, time_from_sigma(sigma)) for sigma in sigmas]
+        return dict(zip(sigmas, self.transformer.modulate(torch.cat(times)).rows()))
+
+    def advance(self, latents: Tensor) -> Tensor:
+        """Return the clean latents from which to look further than sampled sequences do.
+
+        The imagined images become the current ones, without passing the autoencoder. The imagined
+        joints are read and written anew, so that their frame holds exact copies of one vector, as
+        in training.
+
+        Args:
+            latents: Sampled sequences. Shape (B, C, T, H, W).
+
+        Returns:
+            Blank, proprio and current view frames. Shape (B, C, T', H, W).
+        """
+        layout = self.layout
+        advanced = latents[:, :, :layout.action].clone()
+        for view, frame in layout.current_views.items():
+            advanced[:, :, frame] = latents[:, :, layout.future_views[view]]
+        return self.inject_proprio(advanced, self.future_proprio(latents))
 
     def action_chunk(self, latents: Tensor) -> Tensor:
         """Read the normalised action chunks (B, K, A) of sampled sequences."""
@@ -156,6 +201,11 @@ class CosmosModel(nn.Module):
                   for view, frame in self.layout.future_views.items()}
         return {view: uint8_from_video(image).permute(0, 2, 3, 1)
                 for view, image in images.items()}
+
+
+def _timesteps(mask: Tensor, time: float | Tensor) -> Tensor:
+    """Time of each frame, 0 for clean ones. (1 or B, T)."""
+    return ((1 - mask) * time)[:, 0, :, 0, 0]
 
 
 def _autoencoder(config: ModelConfig) -> VideoAutoencoder:

@@ -7,6 +7,7 @@ tokens, M text tokens, D width, N heads, E channels of a head.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 import math
 
@@ -31,6 +32,25 @@ class TextKeysValues:
     """
 
     blocks: tuple[tuple[Tensor, Tensor], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Modulation:
+    """Shifts, scales and gates of all layers; they depend on the times alone.
+
+    Attributes:
+        blocks: Those of the three parts of each block. Shape (blocks, 3, 1 or B, T, 3 D).
+        final: Shift and scale of the final layer. Shape (1 or B, T, 2 D).
+    """
+
+    blocks: Tensor
+    final: Tensor
+
+    def rows(self) -> tuple[Modulation, ...]:
+        """Split a batch into its members, each a batch of one that lies together in memory."""
+        return tuple(
+            Modulation(blocks=blocks.contiguous(), final=final)
+            for blocks, final in zip(self.blocks.split(1, dim=2), self.final.split(1)))
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:
@@ -113,13 +133,30 @@ class Attention(nn.Module):
 
 
 class SelfAttention(Attention):
-    """Attention of all tokens to all tokens, with rotary embedding."""
+    """Attention of all tokens to all tokens, with rotary embedding.
+
+    Attributes:
+        fused: Weights of the query, key and value projections in one, of shape (3 D, D); None
+            to project three times.
+    """
+
+    fused: Tensor | None
+
+    def __init__(self, width: int, head_dim: int) -> None:
+        super().__init__(width, head_dim, width)
+        self.register_buffer('fused', None, persistent=False)
 
     def forward(self, x: Tensor, rotation: Rotation) -> Tensor:
         """Attend from and to tokens (B, L, D), in row-major order of their positions."""
-        keys, values = self.keys_values(x)
-        queries = apply_rope(self.queries(x), rotation)
-        return self.output_proj(attend(queries, apply_rope(keys, rotation), values))
+        queries, keys, values = self._projected(x)
+        attended = attend(apply_rope(queries, rotation), apply_rope(keys, rotation), values)
+        return self.output_proj(attended)
+
+    def _projected(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if self.fused is None:
+            return self.queries(x), *self.keys_values(x)
+        queries, keys, values = map(self._heads, F.linear(x, self.fused).chunk(3, dim=-1))
+        return self.q_norm(queries), self.k_norm(keys), values
 
 
 class CrossAttention(Attention):
@@ -159,31 +196,42 @@ class Block(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         width, rank = config.width, config.adaln_lora_dim
-        self.self_attn = SelfAttention(width, config.head_dim, width)
+        self.self_attn = SelfAttention(width, config.head_dim)
         self.cross_attn = CrossAttention(width, config.head_dim, config.text_dim)
         self.mlp = Mlp(width, config.mlp_width)
         self.adaln_modulation_self_attn = _modulation(width, rank, 3)
         self.adaln_modulation_cross_attn = _modulation(width, rank, 3)
         self.adaln_modulation_mlp = _modulation(width, rank, 3)
 
+    def modulate(self, embedding: Tensor, shared: Tensor) -> Tensor:
+        """Compute the modulation of the three parts.
+
+        Args:
+            embedding: Normalised timestep embedding. Shape (B, T, D).
+            shared: Modulation that all layers add. Shape (B, T, 3 D).
+
+        Returns:
+            Shape (3, B, T, 3 D).
+        """
+        return torch.stack([part(embedding) + shared for part in (
+            self.adaln_modulation_self_attn, self.adaln_modulation_cross_attn,
+            self.adaln_modulation_mlp)])
+
     def forward(
-        self, x: Tensor, embedding: Tensor, shared: Tensor, rotation: Rotation,
-        text: tuple[Tensor, Tensor],
+        self, x: Tensor, modulation: Tensor, rotation: Rotation, text: tuple[Tensor, Tensor],
     ) -> Tensor:
         """Transform tokens (B, T, S, D).
 
         Args:
             x: Tokens. Shape (B, T, S, D).
-            embedding: Normalised timestep embedding. Shape (B, T, D).
-            shared: Modulation that all layers add. Shape (B, T, 3 D).
+            modulation: What `modulate` gave. Shape (3, 1 or B, T, 3 D).
             rotation: Cosines and sines of the rotary angles.
             text: Keys and values of the text.
         """
-        for modulation, layer in (
-                (self.adaln_modulation_self_attn, lambda y: self.self_attn(y, rotation)),
-                (self.adaln_modulation_cross_attn, lambda y: self.cross_attn(y, text)),
-                (self.adaln_modulation_mlp, self.mlp)):
-            shift, scale, gate = (modulation(embedding) + shared).chunk(3, dim=-1)
+        for part, layer in zip(modulation, (
+                lambda y: self.self_attn(y, rotation), lambda y: self.cross_attn(y, text),
+                self.mlp)):
+            shift, scale, gate = part.chunk(3, dim=-1)
             y = layer(_modulate(x, shift, scale).flatten(1, 2))  # (B, L, D)
             x = x + gate[:, :, None] * y.view_as(x)
         return x
@@ -197,10 +245,13 @@ class FinalLayer(nn.Module):
         self.linear = _linear(config.width, channels * config.patch_size**2)
         self.adaln_modulation = _modulation(config.width, config.adaln_lora_dim, 2)
 
-    def forward(self, x: Tensor, embedding: Tensor, shared: Tensor) -> Tensor:
+    def modulate(self, embedding: Tensor, shared: Tensor) -> Tensor:
+        """Compute shift and scale (B, T, 2 D), as `Block.modulate` does."""
+        return self.adaln_modulation(embedding) + shared[..., :2 * embedding.shape[-1]]
+
+    def forward(self, x: Tensor, modulation: Tensor) -> Tensor:
         """Map tokens (B, T, S, D) to the values of their patches (B, T, S, p p C)."""
-        part = shared[..., :2 * x.shape[-1]]
-        shift, scale = (self.adaln_modulation(embedding) + part).chunk(2, dim=-1)
+        shift, scale = modulation.chunk(2, dim=-1)
         return self.linear(_modulate(x, shift, scale))
 
 
@@ -236,6 +287,13 @@ class DiffusionTransformer(nn.Module):
         sinusoid = timestep_sinusoid(timesteps.to(self.dtype), self.config.width)
         return self.t_embedding_norm(sinusoid), self.t_embedder(sinusoid)
 
+    def modulate(self, timesteps: Tensor) -> Modulation:
+        """Compute the modulation of all layers for times (B, T) or (B, 1)."""
+        embedded = self.embed_timesteps(timesteps)
+        return Modulation(
+            blocks=torch.stack([block.modulate(*embedded) for block in self.blocks]),
+            final=self.final_layer.modulate(*embedded))
+
     def forward(
         self, latents: Tensor, timesteps: Tensor, text: TextKeysValues, clean_mask: Tensor,
         padding_mask: Tensor | None = None,
@@ -253,15 +311,30 @@ class DiffusionTransformer(nn.Module):
         Returns:
             Velocity in the precision of the weights. Shape (B, C, T, H, W).
         """
+        return self.velocity(latents, self.modulate(timesteps), text, clean_mask, padding_mask)
+
+    def velocity(
+        self, latents: Tensor, modulation: Modulation, text: TextKeysValues, clean_mask: Tensor,
+        padding_mask: Tensor | None = None, *, run_block: Callable[..., Tensor] = Block.__call__,
+    ) -> Tensor:
+        """Predict the velocity as `forward` does, for times that are already modulation.
+
+        Args:
+            latents: As in `forward`.
+            modulation: What `modulate` gave for the times.
+            text: As in `forward`.
+            clean_mask: As in `forward`.
+            padding_mask: As in `forward`.
+            run_block: Calls a block, given it and its arguments.
+        """
         B, _, T, H, W = latents.shape
         p = self.config.patch_size
         x = self.x_embedder(self._with_masks(latents, clean_mask, padding_mask))  # (B, T, S, D)
-        embedding, shared = self.embed_timesteps(timesteps)
         rotation = rope_rotation(rope_angles(
             (T, H // p, W // p), self.config.head_dim, self.config.rope_ratios, latents.device))
-        for block, keys_values in zip(self.blocks, text.blocks):
-            x = block(x, embedding, shared, rotation, keys_values)
-        x = self.final_layer(x, embedding, shared)
+        for block, part, keys_values in zip(self.blocks, modulation.blocks, text.blocks):
+            x = run_block(block, x, part, rotation, keys_values)
+        x = self.final_layer(x, modulation.final)
         x = x.reshape(B, T, H // p, W // p, p, p, -1).permute(0, 6, 1, 2, 4, 3, 5)
         return x.reshape(B, -1, T, H, W)
 

@@ -25,6 +25,11 @@ class NetworkRole(Enum):
     ACTION_VALUE = 'Q(s, a)'
 
 
+VALUE_ROLES = {'v_next': NetworkRole.STATE_VALUE, 'v_full': NetworkRole.TRANSITION_VALUE,
+               'q': NetworkRole.ACTION_VALUE}
+"""Names, in settings and configurations, of the roles that only ask for a value."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LatentLayout:
     """Roles of the latent frames of one sequence.

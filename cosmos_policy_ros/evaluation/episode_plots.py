@@ -16,8 +16,9 @@ from cosmos_policy_ros.evaluation.episode_series import ChunkSample, EpisodeSeri
 
 MEASURED, COMMANDED, PLANNED, GRID = '#1b6ca8', '#e4572e', '#9aa5b1', '#e3e8ee'
 INK, MUTED = '#1f2933', '#627282'
-_WIDTH_IN = 10.5
-_HISTOGRAM_BINS = 60
+WIDTH_IN = 10.5
+# Of plots that stand side by side.
+COLUMN_IN = 4.2
 # A joint that stands still shall not look busy: the axes never span less.
 _SMALLEST_SPAN = 0.1
 
@@ -34,7 +35,7 @@ def plot_joints(series: EpisodeSeries, reports: Sequence[JointReport]) -> Figure
     """Draw target against measurement of every joint, one column per arm."""
     rows = len(series.joints) // 2
     height_in = 1.35 * rows + 0.8
-    figure = Figure(figsize=(_WIDTH_IN, height_in))
+    figure = Figure(figsize=(WIDTH_IN, height_in))
     grid = figure.subplots(rows, 2, sharex=True, squeeze=False, gridspec_kw={
         'left': 0.06, 'right': 0.98, 'bottom': 0.5 / height_in, 'top': 1.0 - 0.65 / height_in,
         'hspace': 0.32, 'wspace': 0.13})
@@ -54,7 +55,7 @@ def plot_joints(series: EpisodeSeries, reports: Sequence[JointReport]) -> Figure
 def plot_stages(stages: Mapping[str, Distribution], latency: Distribution) -> Figure:
     """Draw median and 99th percentile of each stage of a query and of the whole latency."""
     bars = {**stages, 'observation to chunk': latency}
-    figure = Figure(figsize=(_WIDTH_IN / 2, 0.38 * len(bars) + 0.9), layout='constrained')
+    figure = Figure(figsize=(COLUMN_IN, 0.38 * len(bars) + 0.9), layout='constrained')
     axes = figure.subplots()
     positions = np.arange(len(bars))
     p50_ms = [1e3 * bar.p50_s for bar in bars.values()]
@@ -68,36 +69,15 @@ def plot_stages(stages: Mapping[str, Distribution], latency: Distribution) -> Fi
     axes.invert_yaxis()
     axes.set_xlim(0.0, 1.35 * max(p99_ms))
     axes.set_xlabel('wall time [ms]', color=MUTED, fontsize=9)
-    _style(axes)
+    style(axes)
     axes.grid(axis='y', visible=False)
     figure.legend(loc='outside upper right', ncols=2, frameon=False, fontsize=8)
     return figure
 
 
-def plot_control_period(control_times_s: np.ndarray) -> Figure:
-    """Draw how often each time between two commands occurred."""
-    figure = Figure(figsize=(_WIDTH_IN / 2, 2.6), layout='constrained')
-    axes = figure.subplots()
-    periods_ms = 1e3 * np.diff(control_times_s)
-    median_ms = float(np.median(periods_ms))
-    end_ms = 2.5 * median_ms
-    axes.hist(np.minimum(periods_ms, end_ms), bins=np.linspace(0.0, end_ms, _HISTOGRAM_BINS + 1),
-              color=MEASURED, log=True)
-    axes.axvline(median_ms, color=COMMANDED, lw=1.2, ls='--')
-    axes.text(median_ms, 1.0, f' median {median_ms:.1f} ms', color=COMMANDED, fontsize=8,
-              transform=axes.get_xaxis_transform(), va='bottom')
-    axes.set_ylim(bottom=0.7)
-    beyond = int(np.count_nonzero(periods_ms > end_ms))
-    axes.set_xlabel(f'time between commands [ms]; {beyond} beyond {end_ms:.0f} ms in the last bar',
-                    color=MUTED)
-    axes.set_ylabel('commands', color=MUTED)
-    _style(axes)
-    return figure
-
-
 def plot_value(chunks: Sequence[ChunkSample], duration_s: float) -> Figure:
     """Draw the expected success over time."""
-    figure = Figure(figsize=(_WIDTH_IN, 1.9), layout='constrained')
+    figure = Figure(figsize=(WIDTH_IN, 1.9), layout='constrained')
     axes = figure.subplots()
     axes.plot([chunk.stamp_s for chunk in chunks], [chunk.value for chunk in chunks],
               color=MEASURED, marker='o', ms=3, lw=1.2)
@@ -105,8 +85,18 @@ def plot_value(chunks: Sequence[ChunkSample], duration_s: float) -> Figure:
     axes.set_ylim(-0.03, 1.03)
     axes.set_xlabel('time of the observation [s]', color=MUTED)
     axes.set_ylabel('value', color=MUTED)
-    _style(axes)
+    style(axes)
     return figure
+
+
+def style(axes: Axes) -> None:
+    """Give axes the look of the report."""
+    axes.grid(color=GRID, lw=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(which='both', colors=MUTED, labelsize=8, length=0)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side == 'bottom')
+        spine.set_color(GRID)
 
 
 def _draw_joint(
@@ -123,7 +113,7 @@ def _draw_joint(
     low, high = axes.get_ylim()
     margin = max(0.0, _SMALLEST_SPAN - (high - low)) / 2
     axes.set_ylim(low - margin, high + margin)
-    _style(axes)
+    style(axes)
 
 
 def _title(axes: Axes, track: JointTrack, report: JointReport) -> None:
@@ -133,12 +123,3 @@ def _title(axes: Axes, track: JointTrack, report: JointReport) -> None:
         axes.set_title(f'error rms {scale * report.tracking_rms:.1f}, '
                        f'max {scale * report.tracking_max:.1f} {unit}',
                        loc='right', fontsize=8, color=MUTED, pad=2)
-
-
-def _style(axes: Axes) -> None:
-    axes.grid(color=GRID, lw=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(which='both', colors=MUTED, labelsize=8, length=0)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side == 'bottom')
-        spine.set_color(GRID)

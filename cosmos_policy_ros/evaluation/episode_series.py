@@ -12,6 +12,8 @@ import numpy as np
 
 from cosmos_policy_ros.errors import ObservationError, RecordingError
 from cosmos_policy_ros.evaluation.episode_topics import EpisodeTopics
+from cosmos_policy_ros.evaluation.plan_series import (
+    plan_sample, PlanSample, prediction_error_sample, PredictionErrorSample)
 from cosmos_policy_ros.recording.decode import decoded_messages, stamp_ns
 from cosmos_policy_ros.recording.reader import EpisodeReader
 from cosmos_policy_ros.robot.joint_state import joint_vector_from_state
@@ -21,6 +23,8 @@ from cosmos_policy_ros.spec.robot import ArmSpec, RobotSpec
 _NS_PER_S = 1_000_000_000
 _ARM_COUNTERS = ('ticks', 'late_ticks', 'chunks_accepted', 'chunks_rejected',
                  'late_actions_skipped', 'position_clamps', 'velocity_clamps')
+# Episodes recorded before these were counted have none.
+_LATER_COUNTERS = ('acceleration_clamps', 'gripper_clamps')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,12 +85,14 @@ class ArmSample:
         time_s: Log time in [s] since the start of the episode.
         state: What the arms do.
         stop_reason: Why they hold; `none` while they may move.
+        strategy: How chunks follow one another; empty if it was not recorded.
         counters: Name of each counter to its value.
     """
 
     time_s: float
     state: str
     stop_reason: str
+    strategy: str
     counters: dict[str, int]
 
 
@@ -115,6 +121,8 @@ class EpisodeSeries:
         joints: One track for each entry of the joint vector.
         control_times_s: Times of the commands to the first arm in [s]. Shape (M,).
         chunks: Answers of the policy.
+        plans: What planning did.
+        prediction_errors: How wrong predictions were.
         arm_status: States of the arm node.
         simulation_status: States of the simulation.
         refused_samples: Measurements and commands that cannot be what they claim, left out.
@@ -125,6 +133,8 @@ class EpisodeSeries:
     joints: tuple[JointTrack, ...]
     control_times_s: np.ndarray
     chunks: tuple[ChunkSample, ...]
+    plans: tuple[PlanSample, ...] = ()
+    prediction_errors: tuple[PredictionErrorSample, ...] = ()
     arm_status: tuple[ArmSample, ...]
     simulation_status: tuple[SimulationSample, ...]
     refused_samples: int
@@ -176,10 +186,20 @@ def load_series(reader: EpisodeReader, robot: RobotSpec, topics: EpisodeTopics) 
         joints=tuple(track for index in range(len(robot.arms))
                      for track in _joint_tracks(robot, index, topics, samples)),
         control_times_s=np.array(samples[topics.group_commands[robot.arms[0].name]].times_s),
-        chunks=tuple(samples[topics.chunks].rows),
+        chunks=tuple(samples[topics.chunks].rows), plans=tuple(samples[topics.plans].rows),
+        prediction_errors=tuple(samples[topics.prediction_errors].rows),
         arm_status=tuple(samples[topics.arm_status].rows),
         simulation_status=tuple(samples[topics.simulation_status].rows),
         refused_samples=sum(sample.refused for sample in samples.values()))
+
+
+def arm_sample(time_s: float, message: Any) -> ArmSample:
+    """Return the sample of an ArmStatus message of the present or an earlier definition."""
+    later = [name for name in _LATER_COUNTERS if hasattr(message, name)]
+    return ArmSample(
+        time_s=time_s, state=message.state, stop_reason=message.stop_reason,
+        strategy=getattr(message, 'strategy', ''),
+        counters={name: getattr(message, name) for name in (*_ARM_COUNTERS, *later)})
 
 
 def _span_ns(reader: EpisodeReader) -> tuple[int, int]:
@@ -192,8 +212,9 @@ def _converters(
     start_ns: int, robot: RobotSpec, topics: EpisodeTopics,
 ) -> dict[str, Callable[[float, Any], Any]]:
     converters: dict[str, Callable[[float, Any], Any]] = {
-        topics.chunks: partial(_chunk, start_ns),
-        topics.arm_status: _arm_status, topics.simulation_status: _simulation_status}
+        topics.chunks: partial(_chunk, start_ns), topics.plans: partial(plan_sample, start_ns),
+        topics.prediction_errors: partial(prediction_error_sample, start_ns),
+        topics.arm_status: arm_sample, topics.simulation_status: _simulation_status}
     for arm in robot.arms:
         converters[topics.joint_states[arm.name]] = partial(_joint_row, start_ns, arm)
         converters[topics.group_commands[arm.name]] = partial(_group_row, arm)
@@ -230,11 +251,6 @@ def _chunk(start_ns: int, time_s: float, message: Any) -> ChunkSample:
         value=message.value, policy=message.policy, is_trained=message.is_trained,
         mode=message.mode,
         stages_s={timing.name: timing.duration_s for timing in message.timings})
-
-
-def _arm_status(time_s: float, message: Any) -> ArmSample:
-    return ArmSample(time_s=time_s, state=message.state, stop_reason=message.stop_reason,
-                     counters={name: getattr(message, name) for name in _ARM_COUNTERS})
 
 
 def _simulation_status(time_s: float, message: Any) -> SimulationSample:

@@ -22,6 +22,8 @@ class EpisodeTopics:
         cameras: Camera to its images, sensor_msgs/Image or CompressedImage.
         predicted: Camera to the images that the policy imagined, stamped with the imagined time.
         chunks: Answers of the policy, cosmos_policy_ros/ActionChunk.
+        plans: What planning did, cosmos_policy_ros/Plan.
+        prediction_errors: How wrong predictions were, cosmos_policy_ros/PredictionError.
         arm_status: State of the arm node, cosmos_policy_ros/ArmStatus.
         simulation_status: State of the simulation, cosmos_policy_ros/SimulationStatus.
     """
@@ -32,6 +34,8 @@ class EpisodeTopics:
     cameras: Mapping[str, str]
     predicted: Mapping[str, str]
     chunks: str = '/policy_node/action_chunk'
+    plans: str = '/policy_node/plan'
+    prediction_errors: str = '/policy_node/prediction_error'
     arm_status: str = '/arm_node/status'
     simulation_status: str = '/simulated_aloha_node/status'
 

@@ -8,10 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from cosmos_policy_ros.evaluation.episode_report import (
-    ArmReport, Distribution, EpisodeReport, JointReport, PolicyReport, StreamReport)
+    ArmReport, Distribution, EpisodeReport, Histogram, JointReport, PolicyReport, StreamReport)
 from cosmos_policy_ros.evaluation.episode_series import (
     ArmSample, ChunkSample, EpisodeSeries, JointTrack)
 from cosmos_policy_ros.evaluation.episode_topics import EpisodeTopics
+from cosmos_policy_ros.evaluation.motion_quality import (
+    histogram, idle_share, jerk_rms, report_seams)
+from cosmos_policy_ros.evaluation.plan_series import report_plans
 from cosmos_policy_ros.recording.reader import EpisodeReader, TopicStatistics
 
 # A target older than this is no target any more: commands come at 50 Hz.
@@ -32,10 +35,13 @@ def compute_report(
         duration_s=series.duration_s, size_bytes=reader.size_bytes,
         is_success=simulation.is_success if simulation else None,
         task_stage=simulation.stage if simulation else None,
-        policy=_report_policy(series.chunks), arm=_report_arm(series.arm_status),
+        policy=_report_policy(series.chunks), planning=report_plans(series.plans),
+        arm=_report_arm(series.arm_status),
         control_period=_distribution(np.diff(series.control_times_s)),
+        control_rate_histogram=_rate_histogram(series.control_times_s),
+        seams=report_seams(series),
         streams=tuple(_report_stream(topic, series, topics) for topic in reader.topics.values()),
-        joints=tuple(_report_joint(track) for track in series.joints),
+        joints=tuple(_report_joint(track, series.arm_status) for track in series.joints),
         refused_samples=series.refused_samples)
 
 
@@ -54,6 +60,12 @@ def _distribution(durations_s: Sequence[float] | np.ndarray) -> Distribution | N
     p50_s, p99_s = np.percentile(durations_s, [50, 99])
     return Distribution(count=len(durations_s), mean_s=float(np.mean(durations_s)),
                         p50_s=float(p50_s), p99_s=float(p99_s), max_s=float(np.max(durations_s)))
+
+
+def _rate_histogram(control_times_s: np.ndarray) -> Histogram | None:
+    periods_s = np.diff(control_times_s)
+    # Commands that were logged at one moment have no rate.
+    return histogram(1 / periods_s[periods_s > 0]) if (periods_s > 0).any() else None
 
 
 def _report_stream(
@@ -81,6 +93,7 @@ def _report_policy(chunks: Sequence[ChunkSample]) -> PolicyReport | None:
         is_trained=all(chunk.is_trained for chunk in chunks),
         modes=', '.join(dict.fromkeys(chunk.mode for chunk in chunks)),
         chunks=len(chunks), latency=_distribution([chunk.latency_s for chunk in chunks]),
+        latency_histogram=histogram([chunk.latency_s for chunk in chunks]),
         stages={name: _distribution(durations) for name, durations in stages.items()},
         first_value=chunks[0].value, last_value=chunks[-1].value)
 
@@ -93,17 +106,21 @@ def _report_arm(samples: Sequence[ArmSample]) -> ArmReport | None:
     return ArmReport(
         counters={name: last[name] - first[name] for name in last},
         stop_reasons=tuple(reason for reason in reasons if reason not in ('', 'none')),
-        moving_share=sum(sample.state == 'moving' for sample in samples) / len(samples))
+        moving_share=sum(sample.state == 'moving' for sample in samples) / len(samples),
+        idle_share=idle_share(samples),
+        strategies=tuple(dict.fromkeys(
+            sample.strategy for sample in samples if sample.strategy)))
 
 
-def _report_joint(track: JointTrack) -> JointReport:
+def _report_joint(track: JointTrack, arm_status: Sequence[ArmSample]) -> JointReport:
     error = np.abs(tracking_error(track))
     speed = _speed(track)
     return JointReport(
         name=track.name,
         tracking_rms=float(np.sqrt(np.mean(error**2))) if len(error) else None,
         tracking_max=float(error.max()) if len(error) else None,
-        speed_max=float(speed.max()) if len(speed) else None)
+        speed_max=float(speed.max()) if len(speed) else None,
+        jerk_rms=jerk_rms(track, arm_status))
 
 
 def _speed(track: JointTrack) -> np.ndarray:

@@ -13,9 +13,12 @@ from matplotlib.figure import Figure
 
 from cosmos_policy_ros.errors import RecordingError
 from cosmos_policy_ros.evaluation.episode_plots import (
-    plot_control_period, plot_joints, plot_stages, plot_value, png_bytes)
+    plot_joints, plot_stages, plot_value, png_bytes)
 from cosmos_policy_ros.evaluation.episode_report import EpisodeReport, StreamReport
 from cosmos_policy_ros.evaluation.episode_series import EpisodeSeries
+from cosmos_policy_ros.evaluation.motion_plots import plot_continuity, plot_histogram
+from cosmos_policy_ros.evaluation.plan_plots import plot_plans, plot_prediction_errors
+from cosmos_policy_ros.evaluation.plan_series import PlanReport
 
 _STYLE = """
 body { margin: 0; background: #f4f6f8; color: #1f2933;
@@ -28,7 +31,7 @@ p { margin: 4px 0; } .muted { color: #627282; }
 .card, .panel { background: #fff; border: 1px solid #e3e8ee; border-radius: 8px; }
 .card { padding: 12px 16px; } .panel { padding: 12px; overflow-x: auto; }
 .card b { display: block; font-size: 21px; } .card span { color: #627282; font-size: 13px; }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(460px, 1fr)); gap: 12px; }
+.row { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 12px; }
 img, video { max-width: 100%; display: block; margin: 0 auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th { text-align: right; color: #627282; font-weight: 500; font-size: 13px; }
@@ -41,6 +44,9 @@ th, td { padding: 4px 10px; } th:first-child, td:first-child { text-align: left;
 # A stream is expected to be steady; a gap of this many mean periods is pointed out.
 _NOTABLE_GAP_PERIODS = 4.0
 _NOTABLE_SILENCE_S = 1.0
+_NOTABLE_IDLE_SHARE = 0.05
+# A border is seen where its steps exceed those inside chunks by this factor.
+_NOTABLE_SEAM = 2.0
 _TONES = {'success': 'good', 'failure': 'bad', 'partial': 'warn'}
 
 
@@ -77,7 +83,7 @@ def render_page(report: EpisodeReport, series: EpisodeSeries, *, video_name: str
     if video_name:
         parts.append(_section('Cameras beside the imagined future', (
             f'<video controls preload="metadata" src="{escape(video_name)}"></video>')))
-    parts += [*_policy_sections(report, series),
+    parts += [*_policy_sections(report, series), *_continuity_section(report, series),
               _section('Joint targets against measurement',
                        _image(plot_joints(series, report.joints), 'joints over time')),
               _section('Streams', _stream_table(report.streams)),
@@ -117,8 +123,28 @@ def _cards(report: EpisodeReport) -> str:
         cards.append(_card(f'{1.0 / report.control_period.mean_s:.1f} Hz',
                            'control rate, longest period '
                            f'{1e3 * report.control_period.max_s:.0f} ms'))
-    cards += [*_camera_card(report), *_tracking_card(report)]
+    cards += [*_idle_card(report), *_seam_card(report), *_camera_card(report),
+              *_tracking_card(report)]
     return f'<div class="cards">{"".join(cards)}</div>\n'
+
+
+def _idle_card(report: EpisodeReport) -> list[str]:
+    if report.arm is None or report.arm.idle_share is None:
+        return []
+    strategies = ', '.join(report.arm.strategies) or 'strategy not recorded'
+    return [_card(f'{report.arm.idle_share:.1%}',
+                  f'of the time waiting for chunks, {strategies}',
+                  'warn' if report.arm.idle_share > _NOTABLE_IDLE_SHARE else '')]
+
+
+def _seam_card(report: EpisodeReport) -> list[str]:
+    seams = report.seams
+    if seams is None:
+        return []
+    is_seen = seams.speed_step.p99 > _NOTABLE_SEAM * seams.inside_speed_step_p99
+    return [_card(f'{seams.speed_step.p99:.2f} rad/s',
+                  f'speed step at borders of chunks, 99th percentile; inside chunks '
+                  f'{seams.inside_speed_step_p99:.2f} rad/s', 'warn' if is_seen else '')]
 
 
 def _camera_card(report: EpisodeReport) -> list[str]:
@@ -167,18 +193,63 @@ def _notices(report: EpisodeReport) -> str:
 
 
 def _policy_sections(report: EpisodeReport, series: EpisodeSeries) -> Iterable[str]:
-    pair = []
+    row = []
     if report.policy:
-        pair.append(_image(plot_stages(report.policy.stages, report.policy.latency),
-                           'stage timings'))
-    if report.control_period:
-        pair.append(_image(plot_control_period(series.control_times_s), 'control period'))
-    if pair:
-        panels = ''.join(f'<div class="panel">{image}</div>' for image in pair)
-        yield f'<h2>Inference and control</h2><div class="pair">{panels}</div>\n'
+        row.append(_image(plot_stages(report.policy.stages, report.policy.latency),
+                          'stage timings'))
+        row.append(_image(
+            plot_histogram(report.policy.latency_histogram, 'observation to chunk [ms]',
+                           scale=1e3), 'latency histogram'))
+    if report.control_rate_histogram:
+        row.append(_image(plot_histogram(report.control_rate_histogram, 'control rate [Hz]'),
+                          'control rate histogram'))
+    if row:
+        panels = ''.join(f'<div class="panel">{image}</div>' for image in row)
+        yield f'<h2>Inference and control</h2><div class="row">{panels}</div>\n'
     if report.policy:
         yield _section('Value: success that the policy expects',
                        _image(plot_value(series.chunks, series.duration_s), 'value over time'))
+    if report.planning:
+        yield _section('Planning: what each candidate was worth, and which was chosen',
+                       _image(plot_plans(series.plans, series.duration_s), 'plans over time')
+                       + _plan_text(report.planning))
+    if series.prediction_errors:
+        yield _section('Predictions against what came', _image(plot_prediction_errors(
+            series.prediction_errors, series.duration_s), 'prediction errors over time'))
+
+
+def _plan_text(planning: PlanReport) -> str:
+    reasons = ', '.join(f'{reason} {count}' for reason, count in planning.reasons.items())
+    spread = ('' if planning.value_spread_p50 is None
+              else f'; median value spread {planning.value_spread_p50:.3f}')
+    return (f'<p class="muted">{planning.plans} plans ({escape(reasons)}), '
+            f'{planning.mean_counted:.1f} candidates valued on average{spread}</p>')
+
+
+def _continuity_section(report: EpisodeReport, series: EpisodeSeries) -> Iterable[str]:
+    if not (series.arm_status or report.control_period):
+        return
+    yield _section(
+        'Continuity: what the arms did, and jumps of the commanded speed',
+        _image(plot_continuity(series, report.seams), 'continuity over time')
+        + _seam_table(report))
+
+
+def _seam_table(report: EpisodeReport) -> str:
+    seams = report.seams
+    if seams is None:
+        return '<p class="muted">No chunk took over from another while the arms moved.</p>'
+    rows = [
+        ('position, command to command [mrad]', seams.position_step,
+         seams.inside_position_step_p99, 1e3),
+        ('speed, command to command [rad/s]', seams.speed_step, seams.inside_speed_step_p99, 1.0),
+        ('distance of old and new chunk [mrad]', seams.disagreement, None, 1e3)]
+    return _table(
+        (f'step at {seams.borders} borders of chunks', 'median', '99th percentile',
+         '99th percentile inside chunks'),
+        [(name, _number(step.p50, 3, scale), _number(
+            step.p99, 3, scale, inside is not None and step.p99 > _NOTABLE_SEAM * inside),
+          _number(inside, 3, scale)) for name, step, inside, scale in rows if step is not None])
 
 
 def _section(title: str, content: str) -> str:
@@ -204,9 +275,9 @@ def _stream_table(streams: Iterable[StreamReport]) -> str:
 def _joint_table(report: EpisodeReport) -> str:
     return _table(
         ('joint (rad; gripper: opening 0 to 1)', 'tracking error, rms', 'tracking error, max',
-         'highest speed [1/s]'),
+         'highest speed [1/s]', 'jerk of the commands, rms [1/s³]'),
         [(escape(joint.name), _number(joint.tracking_rms, 4), _number(joint.tracking_max, 4),
-          _number(joint.speed_max, 2)) for joint in report.joints])
+          _number(joint.speed_max, 2), _number(joint.jerk_rms, 1)) for joint in report.joints])
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

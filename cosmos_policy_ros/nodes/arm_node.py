@@ -3,37 +3,34 @@
 
 from __future__ import annotations
 
-import array
-from dataclasses import fields, replace
+from collections.abc import Iterable
+from dataclasses import fields
 from functools import partial
 import math
 
-from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Header
+from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from cosmos_policy_ros.errors import (
     ConfigurationError, CosmosPolicyError, ObservationError, PredictionError, RobotError)
 from cosmos_policy_ros.nodes import conversions, lifecycle, qos
-from cosmos_policy_ros.nodes.diagnostics import diagnostics_message
-from cosmos_policy_ros.nodes.driver_client import DriverClient, GRIPPER_MODE
-from cosmos_policy_ros.nodes.interfaces import (
-    ArmStatusMsg, JointGroupCommand, JointSingleCommand)
+from cosmos_policy_ros.nodes.arm_topics import ArmTopics
+from cosmos_policy_ros.nodes.driver_supervisor import DriverSupervisor
+from cosmos_policy_ros.nodes.interfaces import PolicyStatusMsg
 from cosmos_policy_ros.nodes.logs import log
 from cosmos_policy_ros.nodes.parameters import ArmNodeParameters, declare, updated
 from cosmos_policy_ros.robot.arm_controller import ArmController
 from cosmos_policy_ros.robot.arm_status import ArmStatus
-from cosmos_policy_ros.robot.driver_check import DriverInfo, require_drivers
-from cosmos_policy_ros.robot.run_state import RunState, StopReason
+from cosmos_policy_ros.robot.motion_settings import MotionSettings
+from cosmos_policy_ros.robot.run_state import Problem, RunState, StopReason
 from cosmos_policy_ros.robot.settings import ArmSettings
-from cosmos_policy_ros.spec.action import JointCommand
 from cosmos_policy_ros.spec.aloha import robot_spec
 from cosmos_policy_ros.spec.robot import ArmSpec
 
@@ -44,11 +41,13 @@ class ArmNode(LifecycleNode):
     """Follow chunks within limits; hold the last measured position on any fault.
 
     Subscriptions: `<arm>/joint_states` sensor_msgs/JointState (best effort, newest only),
-    `joint_trajectory` trajectory_msgs/JointTrajectory (reliable, 14 joints).
+    `joint_trajectory` trajectory_msgs/JointTrajectory (reliable, 14 joints), `policy_status`
+    PolicyStatus, `emergency_stop` std_msgs/Bool (reliable; true holds until false and a start).
     Publications: `<arm>/commands/joint_group` and `<arm>/commands/joint_single` (reliable; none
     in a dry run), `~/dry_run/joint_states` (dry run only), `~/status` ArmStatus (latched),
     `/diagnostics`.
-    Services: `~/start`, `~/stop` std_srvs/Trigger. Stop holds; it never switches torque off.
+    Services, all std_srvs/Trigger: `~/start` and `~/resume` (the same), `~/stop` (holds; torque
+    stays on), `~/go_home` (start pose), `~/sleep` (opens the grippers, then goes to rest).
     Clients: `<arm>/get_robot_info`, `<arm>/get_motor_registers`, `<arm>/set_operating_modes`.
     Parameters: `ArmNodeParameters`.
     """
@@ -103,13 +102,12 @@ class ArmNode(LifecycleNode):
         super().destroy_node()
 
     def _configure(self) -> None:
-        self._controller = ArmController(self._robot, self._settings())
+        self._controller = ArmController(self._robot, self._settings(), self._motion())
+        self._policy_heard_ns: int | None = None
         self._own_entities = lifecycle.entities(self)
         self._subscribe()
         self._advertise()
-        self._drivers = [
-            DriverClient(self, arm, timeout_s=self._params.driver_timeout_s)
-            for arm in self._robot.arms]
+        self._drivers = DriverSupervisor(self, self._robot, self._params)
         self._control_timer = self.create_timer(
             1 / self._params.control_rate_hz, self._on_control_tick)
         self._automatic_start_timer = self.create_timer(
@@ -117,6 +115,9 @@ class ArmNode(LifecycleNode):
             callback_group=self._waiting_group)
         for timer in (self._control_timer, self._automatic_start_timer):
             timer.cancel()
+        if self._params.driver_poll_period_s:
+            self.create_timer(self._params.driver_poll_period_s, self._on_driver_poll,
+                              callback_group=self._waiting_group)
         self.create_timer(1 / self._params.status_rate_hz, self._on_status_timer)
 
     def _settings(self) -> ArmSettings:
@@ -126,6 +127,10 @@ class ArmNode(LifecycleNode):
             values['max_following_error_rad'] = 4 * math.pi
         return ArmSettings(**values)
 
+    def _motion(self) -> MotionSettings:
+        return MotionSettings(**{
+            item.name: getattr(self._params, item.name) for item in fields(MotionSettings)})
+
     def _subscribe(self) -> None:
         for arm in self._robot.arms:
             self.create_subscription(
@@ -133,23 +138,19 @@ class ArmNode(LifecycleNode):
                 qos.NEWEST_STATE)
         self.create_subscription(
             JointTrajectory, 'joint_trajectory', self._on_trajectory, qos.CHUNK)
+        self.create_subscription(
+            PolicyStatusMsg, 'policy_status', self._on_policy_status, qos.STATUS)
+        self.create_subscription(Bool, 'emergency_stop', self._on_emergency_stop, qos.CHUNK)
 
     def _advertise(self) -> None:
-        self._status = self.create_publisher(ArmStatusMsg, '~/status', qos.STATUS)
-        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', qos.DRIVER)
-        self.create_service(
-            Trigger, '~/start', self._on_start, callback_group=self._waiting_group)
+        self._topics = ArmTopics(self, self._robot, dry_run=self._params.dry_run)
+        for name in ('start', 'resume'):
+            self.create_service(
+                Trigger, f'~/{name}', self._on_start, callback_group=self._waiting_group)
         self.create_service(Trigger, '~/stop', self._on_stop)
-        if self._params.dry_run:
-            self._dry_run = self.create_publisher(
-                JointState, '~/dry_run/joint_states', qos.DRIVER)
-            return
-        self._commands = [
-            (self.create_publisher(
-                JointGroupCommand, f'{arm.name}/commands/joint_group', qos.DRIVER),
-             self.create_publisher(
-                JointSingleCommand, f'{arm.name}/commands/joint_single', qos.DRIVER))
-            for arm in self._robot.arms]
+        for name, pose in (('go_home', self._robot.start_pose), ('sleep', self._robot.sleep_pose)):
+            self.create_service(Trigger, f'~/{name}', partial(self._on_go_to, name, pose),
+                                callback_group=self._waiting_group)
 
     def _on_joint_state(self, arm: ArmSpec, msg: JointState) -> None:
         try:
@@ -169,6 +170,13 @@ class ArmNode(LifecycleNode):
             self.get_logger().warning(
                 f'chunk refused: {receipt.detail}', throttle_duration_sec=1.0)
 
+    def _on_policy_status(self, msg: PolicyStatusMsg) -> None:
+        self._policy_heard_ns = self._now_ns()
+
+    def _on_emergency_stop(self, msg: Bool) -> None:
+        self._controller.set_emergency_stop(msg.data, self._now_ns())
+        self._report_changes()
+
     def _on_control_tick(self) -> None:
         now_ns = self._now_ns()
         if self._last_tick_ns:
@@ -182,19 +190,8 @@ class ArmNode(LifecycleNode):
             self._controller.stop(StopReason.INTERNAL_ERROR, now_ns, repr(error))
             raise
         if command is not None:
-            self._publish_command(command)
+            self._topics.publish_command(command)
         self._report_changes()
-
-    def _publish_command(self, command: JointCommand) -> None:
-        if self._params.dry_run:
-            self._dry_run.publish(conversions.joint_state_message(
-                command.positions, self._robot.joint_names, command.stamp_ns))
-            return
-        # Built for both arms before any is sent: both or neither.
-        messages = conversions.driver_commands(command, self._robot)
-        for (group, single), (group_command, single_command) in zip(self._commands, messages):
-            group.publish(group_command)
-            single.publish(single_command)
 
     async def _on_start(
         self, request: Trigger.Request, response: Trigger.Response,
@@ -219,22 +216,38 @@ class ArmNode(LifecycleNode):
                 self._automatic_start_timer.reset()
 
     async def _start(self) -> None:
-        if not self._is_active:
-            raise RobotError('arm_node is not active')
-        require_drivers(self._robot, [
-            await self._read_driver(arm, driver)
-            for arm, driver in zip(self._robot.arms, self._drivers)])
+        await self._require_ready()
         self._controller.start(self._now_ns())
         self._report_changes()
 
-    async def _read_driver(self, arm: ArmSpec, driver: DriverClient) -> DriverInfo:
-        is_prepared = self._params.prepare_driver
-        if is_prepared and not self._params.dry_run:
-            await driver.prepare()
-        info = await driver.read(self._count_foreign_commanders(arm))
-        # A dry run changes no mode, and is not to fail for one that a real run would set.
-        is_ghost = is_prepared and self._params.dry_run
-        return replace(info, gripper_mode=GRIPPER_MODE) if is_ghost else info
+    async def _require_ready(self) -> None:
+        if not self._is_active:
+            raise RobotError('arm_node is not active')
+        await self._drivers.require_ready()
+
+    async def _on_go_to(
+        self, name: str, pose: np.ndarray, request: Trigger.Request, response: Trigger.Response,
+    ) -> Trigger.Response:
+        try:
+            await self._require_ready()
+            self._controller.go_to(pose, self._now_ns(), open_grippers_first=name == 'sleep')
+        except CosmosPolicyError as error:
+            response.success, response.message = False, str(error)
+        else:
+            response.success, response.message = True, f'on the way: {name}'
+        self._report_changes()
+        return response
+
+    async def _on_driver_poll(self) -> None:
+        """See whether somebody changed modes or torque, or a motor failed, behind our back."""
+        if self._is_active:
+            self._report_problems(await self._drivers.changes())
+
+    def _report_problems(self, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            if self._is_active:
+                self._controller.report_problem(problem, self._now_ns())
+        self._report_changes()
 
     def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._automatic_start_timer.cancel()
@@ -242,12 +255,6 @@ class ArmNode(LifecycleNode):
         self._report_changes()
         response.success, response.message = True, 'holding'
         return response
-
-    def _count_foreign_commanders(self, arm: ArmSpec) -> int:
-        num_own = 0 if self._params.dry_run else 1
-        counts = [self.count_publishers(self.resolve_topic_name(f'{arm.name}/commands/{kind}'))
-                  for kind in ('joint_group', 'joint_single')]
-        return max(counts) - num_own
 
     def _deactivate(self) -> None:
         if self._controller is None or not self._is_active:
@@ -257,41 +264,38 @@ class ArmNode(LifecycleNode):
         self._automatic_start_timer.cancel()
         command = self._controller.deactivate(self._now_ns())
         if command is not None:
-            self._publish_command(command)
+            self._topics.publish_command(command)
         self._report_changes()
 
     def _on_status_timer(self) -> None:
-        for arm in self._robot.arms:
-            if self._count_foreign_commanders(arm) > 0:
-                self._controller.stop(
-                    StopReason.FOREIGN_COMMANDER, self._now_ns(),
-                    f'another node publishes on the command topics of {arm.name}')
+        self._report_problems(self._drivers.foreign_commanders())
+        self._check_policy()
         self._publish_status(self._controller.status(self._now_ns()))
         self._max_tick_period_s = 0.0
+
+    def _check_policy(self) -> None:
+        """Hold when a policy node that was there has fallen silent."""
+        limit_s = self._params.policy_timeout_s
+        if not limit_s or self._policy_heard_ns is None:
+            return
+        silence_s = (self._now_ns() - self._policy_heard_ns) / conversions.NANOSECONDS
+        if silence_s > limit_s:
+            self._policy_heard_ns = None
+            self._controller.stop(
+                StopReason.POLICY_DEAD, self._now_ns(),
+                f'policy_node was silent for {silence_s:.1f} s (limit {limit_s} s)')
 
     def _report_changes(self) -> None:
         status = self._controller.status(self._now_ns())
         if (status.state, status.reason) == self._reported:
             return
         self._reported = status.state, status.reason
-        log(self, 'error' if _is_fault(status) else 'info',
+        log(self, 'error' if status.is_fault else 'info',
             f'{status.state.value}: {status.reason.value} {status.detail}')
         self._publish_status(status)
 
     def _publish_status(self, status: ArmStatus) -> None:
-        counters = status.counters
-        self._status.publish(ArmStatusMsg(
-            header=Header(stamp=self.get_clock().now().to_msg()), state=status.state.value,
-            stop_reason=status.reason.value, detail=status.detail, dry_run=self._params.dry_run,
-            joint_names=list(self._robot.joint_names), measured=_doubles(status.measured),
-            target=_doubles(status.target), ticks=counters.ticks, late_ticks=counters.late_ticks,
-            max_tick_period_s=self._max_tick_period_s, chunks_accepted=counters.chunks_accepted,
-            chunks_rejected=counters.chunks_rejected, late_actions_skipped=counters.late_actions,
-            position_clamps=counters.position_clamps, velocity_clamps=counters.velocity_clamps))
-        problem = f'{status.reason.value}: {status.detail}' if _is_fault(status) else ''
-        self._diagnostics.publish(diagnostics_message(self, 'arms', problem, {
-            'state': status.state.value, 'reason': status.reason.value,
-            'joint age [s]': status.joint_age_s, 'late ticks': counters.late_ticks}))
+        self._topics.publish_status(status, max_tick_period_s=self._max_tick_period_s)
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         names = {change.name for change in changes}
@@ -302,21 +306,14 @@ class ArmNode(LifecycleNode):
                 'call the lifecycle transitions deactivate and cleanup first'))
         try:
             self._params = updated(self._params, changes)
+            if self._controller is not None:
+                self._controller.configure(self._motion())
         except ConfigurationError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
     def _now_ns(self) -> int:
         return self.get_clock().now().nanoseconds
-
-
-def _is_fault(status: ArmStatus) -> bool:
-    """Whether the arms stopped by themselves; waiting for a chunk or a person is no fault."""
-    return status.state is RunState.HOLDING and status.reason is not StopReason.REQUESTED
-
-
-def _doubles(vector: np.ndarray | None) -> array.array:
-    return array.array('d', [] if vector is None else vector.tolist())
 
 
 def main() -> int:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import array
+from collections.abc import Iterable
 
 from builtin_interfaces.msg import Duration, Time
 import cv2
@@ -17,7 +18,7 @@ from cosmos_policy_ros.nodes.interfaces import (
     ActionChunkMsg, JointGroupCommand, JointSingleCommand, StageTimingMsg)
 from cosmos_policy_ros.robot.joint_state import joint_sample_from_state, JointSample
 from cosmos_policy_ros.spec.action import ActionChunk, JointCommand
-from cosmos_policy_ros.spec.prediction import Prediction
+from cosmos_policy_ros.spec.prediction import Prediction, StageTiming
 from cosmos_policy_ros.spec.robot import ArmSpec, RobotSpec
 
 NANOSECONDS = 10**9
@@ -158,8 +159,13 @@ def chunk_message(prediction: Prediction, robot: RobotSpec, **context: object) -
         positions=array.array('d', chunk.positions.tobytes()), mode=prediction.mode,
         seed=prediction.seed, num_denoising_steps=prediction.num_denoising_steps,
         value=float(prediction.value), future_proprio=prediction.future_proprio.tolist(),
-        timings=[StageTimingMsg(name=timing.name, duration_s=float(timing.duration_s))
-                 for timing in prediction.timings], **context)
+        timings=timing_messages(prediction.timings), **context)
+
+
+def timing_messages(timings: Iterable[StageTiming]) -> list[StageTimingMsg]:
+    """Messages of stage timings."""
+    return [StageTimingMsg(name=timing.name, duration_s=float(timing.duration_s))
+            for timing in timings]
 
 
 def joint_state_message(

@@ -61,17 +61,23 @@ class DriverClient:
         group = await self._ask(
             self._robot_info, RobotInfo.Request(cmd_type='group', name='arm'))
         gripper = await self._gripper_info()
-        torque = []
-        for cmd_type, name in (('group', 'arm'), ('single', self._arm.gripper_joint)):
-            answer = await self._ask(self._registers, RegisterValues.Request(
-                cmd_type=cmd_type, name=name, reg='Torque_Enable'))
-            torque += answer.values
         return DriverInfo(
             arm_name=self._arm.name, arm_mode=group.mode, gripper_mode=gripper.mode,
             joint_names=tuple(group.joint_names), lower_rad=tuple(group.joint_lower_limits),
             upper_rad=tuple(group.joint_upper_limits),
             velocity_limit_rad_s=tuple(group.joint_velocity_limits),
-            torque_enabled=tuple(torque), num_foreign_commanders=num_foreign_commanders)
+            torque_enabled=await self._read_register('Torque_Enable'),
+            hardware_errors=await self._read_register('Hardware_Error_Status'),
+            num_foreign_commanders=num_foreign_commanders)
+
+    async def _read_register(self, name: str) -> tuple[int, ...]:
+        """Values of a register of the arm joints, then of the gripper."""
+        values = []
+        for cmd_type, target in (('group', 'arm'), ('single', self._arm.gripper_joint)):
+            answer = await self._ask(self._registers, RegisterValues.Request(
+                cmd_type=cmd_type, name=target, reg=name))
+            values += answer.values
+        return tuple(values)
 
     async def _gripper_info(self) -> RobotInfo.Response:
         return await self._ask(self._robot_info, RobotInfo.Request(
@@ -80,7 +86,8 @@ class DriverClient:
     async def _ask(self, client: Any, request: Any) -> Any:
         if not await wait_until(self._node, client.service_is_ready, group=self._group,
                                 timeout_s=self._timeout_s):
-            raise RobotError(f'{self._arm.name}: its driver offers no {client.srv_name}')
+            service = self._node.resolve_service_name(client.srv_name)
+            raise RobotError(f'{self._arm.name}: its driver offers no {service}')
         future = client.call_async(request)
         deadline = self._node.create_timer(
             self._timeout_s, future.cancel, callback_group=self._group)

@@ -4,7 +4,10 @@
 from cosmos_policy_ros.msg import (
     ActionChunk as ActionChunkMsg,
     ArmStatus as ArmStatusMsg,
+    Plan as PlanMsg,
+    PlanCandidate as PlanCandidateMsg,
     PolicyStatus as PolicyStatusMsg,
+    PredictionError as PredictionErrorMsg,
     RecorderStatus as RecorderStatusMsg,
     SimulationStatus as SimulationStatusMsg,
     StageTiming as StageTimingMsg,
@@ -17,7 +20,8 @@ from interbotix_xs_msgs.srv import (
 
 __all__ = [
     'ActionChunkMsg', 'ArmStatusMsg', 'JointGroupCommand', 'JointSingleCommand',
-    'JointTrajectoryCommand', 'LabelEpisode', 'MotorGains', 'OperatingModes', 'PolicyStatusMsg',
-    'Reboot', 'RecorderStatusMsg', 'RegisterValues', 'ResetSimulation', 'RobotInfo',
-    'SimulationStatusMsg', 'StageTimingMsg', 'StreamHealthMsg', 'TorqueEnable',
+    'JointTrajectoryCommand', 'LabelEpisode', 'MotorGains', 'OperatingModes', 'PlanCandidateMsg',
+    'PlanMsg', 'PolicyStatusMsg', 'PredictionErrorMsg', 'Reboot', 'RecorderStatusMsg',
+    'RegisterValues', 'ResetSimulation', 'RobotInfo', 'SimulationStatusMsg', 'StageTimingMsg',
+    'StreamHealthMsg', 'TorqueEnable',
 ]

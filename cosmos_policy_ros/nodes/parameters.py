@@ -2,7 +2,8 @@
 """ROS parameters as one frozen dataclass per node: each name, unit and range is written once.
 
 `declare` turns the fields into parameter declarations with descriptors and returns the instance
-that the overrides fill; `updated` validates a set of changes as a whole.
+that the overrides fill; `updated` validates a set of changes as a whole. Two underscores in the
+name of a field are a dot in the name of its parameter.
 """
 
 from __future__ import annotations
@@ -51,20 +52,74 @@ class PolicyNodeParameters:
     policy: str = parameter(
         'cosmos', 'Who answers: the model, or the scripted expert of the simulation',
         choices=('cosmos', 'scripted'), read_only=True)
+    backend: str = parameter(
+        'local', 'Where the model runs: in this process, or on a `cosmos-policy serve` elsewhere',
+        choices=('local', 'remote'), read_only=True)
     checkpoint: str = parameter(
         'aloha_small', 'Folder of a checkpoint, or the name of one in models/; '
         'change it while unconfigured')
+    planning_checkpoint: str = parameter(
+        '', 'Checkpoint that imagines and values in planning mode; empty for the same one; '
+        'change it while unconfigured')
+    server_url: str = parameter(
+        'ws://127.0.0.1:8000', 'Where the remote model listens', read_only=True)
+    server_token: str = parameter('', 'Token that the remote model asks for', read_only=True)
+    server_timeout_s: float = parameter(
+        5.0, 'How long the remote model may take for an answer [s]', low=0.1, high=120.0,
+        read_only=True)
     device: str = parameter('auto', 'Torch device; auto takes a GPU where there is one',
                             read_only=True)
     torch_threads: int = parameter(
         1, 'CPU threads of the model [1]', low=1, high=64, read_only=True)
     task: str = parameter('transfer the cube', 'Task text given to the model')
-    mode: str = parameter('direct', 'How a chunk is chosen', choices=('direct',))
-    num_denoising_steps: int = parameter(
-        5, 'Denoising steps of the action; 2 costs and gives the same as 1 [1]', low=1, high=100)
+    mode: str = parameter(
+        'direct', 'How a chunk is chosen: one sample, or the best of several by the model itself',
+        choices=('direct', 'planning'))
+    denoising_steps__action: int = parameter(
+        5, 'Denoising steps of a chunk; 2 costs and gives the same as 1 [1]', low=1, high=100)
+    denoising_steps__future: int = parameter(
+        5, 'Planning: most denoising steps of an imagined future [1]', low=1, high=100)
+    denoising_steps__value: int = parameter(
+        5, 'Planning: most denoising steps of a value [1]', low=1, high=100)
+    num_candidates: int = parameter(8, 'Planning: chunks to compare [1]', low=1, high=256)
+    is_joint: bool = parameter(
+        False, 'Planning: take the value that comes with each chunk in the same sample')
+    value_kind: str = parameter(
+        'v_next', 'Planning: value of the imagined future, of the whole transition, or Q of the '
+        'chunk', choices=('v_next', 'v_full', 'q'))
+    num_futures: int = parameter(1, 'Planning: futures of each chunk [1]', low=1, high=32)
+    num_values: int = parameter(1, 'Planning: values of each future [1]', low=1, high=32)
+    value_aggregation: str = parameter(
+        'average', 'Planning: how the values of a chunk become one',
+        choices=('average', 'lcb', 'success_vote', 'majority_mean'))
+    search_depth: int = parameter(1, 'Planning: chunks to look ahead [1]', low=1, high=8)
+    depth_aggregation: str = parameter(
+        'last', 'Planning: which depths count', choices=('last', 'average'))
+    planning_deadline_s: float = parameter(
+        0.0, 'Planning: time for a query [s]; 0 for any', low=0.0, high=120.0)
+    max_batch: int = parameter(
+        16, 'Planning: samples drawn at once [1]', low=1, high=1024)
+    agree_threshold: float = parameter(
+        0.0, 'Planning: chunks that differ by less are not valued [rad]; 0 values always',
+        low=0.0, high=6.3)
+    uncertainty_threshold: float = parameter(
+        0.0, 'Planning: below this prediction error the answer is direct [1]; 0 plans always',
+        low=0.0, high=1.0)
+    untrained_value: str = parameter(
+        'warn', 'Planning with a checkpoint whose value was not trained',
+        choices=('warn', 'refuse'))
+    watch_predictions: bool = parameter(
+        False, 'Imagine images at every query and publish how far they were from what came')
     seed: int = parameter(195, 'Seed of the diffusion noise', low=0, high=2**32 - 1)
     execution_horizon: int = parameter(
-        25, 'Actions executed before the next observation is taken [1]', low=1, high=1000)
+        0, 'Actions after which the next observation is taken [1]; 0: as late as the measured '
+        'latency permits', low=0, high=1000)
+    strategy: str = parameter(
+        'async_blend', 'How the arms make chunks follow one another; the same as that of arm_node',
+        choices=('async_blend', 'blocking', 'temporal_ensemble', 'prefix_conditioned'))
+    blend_s: float = parameter(
+        0.2, 'Time over which a chunk takes over from the one before; the same as that of '
+        'arm_node [s]', low=0.001, high=5.0)
     image_transport: str = parameter(
         'raw', 'Image topics to read: raw, or compressed for <camera>/image/compressed',
         choices=('raw', 'compressed'), read_only=True)
@@ -115,6 +170,27 @@ class ArmNodeParameters:
         1.0, 'First actions further away than this are refused [rad]', low=0.001, high=6.3)
     soft_start_speed_rad_s: float = parameter(
         0.5, 'Speed of the slow approach [rad/s]', low=0.01, high=3.2)
+    strategy: str = parameter(
+        'async_blend', 'How chunks follow one another',
+        choices=('async_blend', 'blocking', 'temporal_ensemble', 'prefix_conditioned'))
+    blend_s: float = parameter(
+        0.2, 'Time over which a chunk takes over from the one before [s]', low=0.001, high=5.0)
+    ensemble_decay: float = parameter(
+        0.01, 'temporal_ensemble: m of the weights exp(-m i), the oldest chunk first [1]',
+        low=0.0, high=10.0)
+    max_acceleration_rad_s2: float = parameter(
+        15.0, 'Largest change of a joint\'s speed [rad/s^2]', low=0.1, high=200.0)
+    gripper_squeeze: float = parameter(
+        1.0, 'How far beyond its measured opening a closing gripper is commanded [1]; 1: any',
+        low=0.001, high=1.0)
+    pose_speed_rad_s: float = parameter(
+        0.5, 'Highest speed on the way to a pose [rad/s]', low=0.01, high=3.2)
+    driver_poll_period_s: float = parameter(
+        1.0, 'How often modes, torque and motor errors are read while started [s]; 0: never',
+        low=0.0, high=60.0, read_only=True)
+    policy_timeout_s: float = parameter(
+        3.0, 'A policy node that is silent for longer stops the arms [s]; 0: no matter',
+        low=0.0, high=60.0)
     driver_timeout_s: float = parameter(
         5.0, 'How long a service of the driver may take [s]', low=0.1, high=60.0)
     start_on_activate: bool = parameter(
@@ -178,14 +254,14 @@ def declare(node: Node, kind: type[P]) -> P:
     """
     values = {}
     for item in fields(kind):
-        default = _default(item)
+        name, default = ros_name(item.name), _default(item)
         try:
             declared = node.declare_parameter(
-                item.name, Parameter.Type.STRING_ARRAY if default == () else _plain(default),
+                name, Parameter.Type.STRING_ARRAY if default == () else _plain(default),
                 _descriptor(item, default))
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             raise ConfigurationError(
-                f'parameter {item.name} of {node.get_name()}: {error}') from error
+                f'parameter {name} of {node.get_name()}: {error}') from error
         values[item.name] = default if declared.value is None else _typed(declared.value, default)
     return _checked(kind(**values))
 
@@ -196,10 +272,15 @@ def updated(current: P, changes: Iterable[Parameter]) -> P:
     Raises:
         ConfigurationError: If a value is not allowed. Parameters of others (`use_sim_time`) pass.
     """
-    names = {item.name for item in fields(current)}
-    values = {change.name: _typed(change.value, getattr(current, change.name))
+    names = {ros_name(item.name): item.name for item in fields(current)}
+    values = {names[change.name]: _typed(change.value, getattr(current, names[change.name]))
               for change in changes if change.name in names}
     return _checked(replace(current, **values))
+
+
+def ros_name(field_name: str) -> str:
+    """Return the name of the parameter that a field declares."""
+    return field_name.replace('__', '.')
 
 
 def _default(item: Any) -> Any:
@@ -222,14 +303,13 @@ def _checked(parameters: P) -> P:
 
 def _check_value(item: Any, value: Any) -> None:
     low, high, choices = (item.metadata[key] for key in ('low', 'high', 'choices'))
+    claim = f'parameter {ros_name(item.name)} is {value!r}'
     if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigurationError(f'parameter {item.name} is {value}; it must be finite')
+        raise ConfigurationError(f'{claim}; it must be finite')
     if low is not None and not low <= value <= high:
-        raise ConfigurationError(
-            f'parameter {item.name} is {value}; allowed is {low} to {high}')
+        raise ConfigurationError(f'{claim}; allowed is {low} to {high}')
     if choices and value not in choices:
-        raise ConfigurationError(
-            f'parameter {item.name} is {value!r}; allowed is one of {", ".join(choices)}')
+        raise ConfigurationError(f'{claim}; allowed is one of {", ".join(choices)}')
 
 
 def _descriptor(item: Any, default: Any) -> ParameterDescriptor:

@@ -6,37 +6,41 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image, JointState
-from std_msgs.msg import Header
 from std_srvs.srv import Trigger
-from trajectory_msgs.msg import JointTrajectory
 
 from cosmos_policy_ros.errors import ConfigurationError, CosmosPolicyError, ObservationError
 from cosmos_policy_ros.nodes import conversions, lifecycle, qos
-from cosmos_policy_ros.nodes.diagnostics import diagnostics_message
-from cosmos_policy_ros.nodes.interfaces import ActionChunkMsg, PolicyStatusMsg
+from cosmos_policy_ros.nodes.interfaces import PolicyStatusMsg
 from cosmos_policy_ros.nodes.parameters import declare, PolicyNodeParameters, updated
-from cosmos_policy_ros.nodes.policies import check_task, load_policy
+from cosmos_policy_ros.nodes.policies import (
+    check_mode, check_task, load_policy, planning_settings)
+from cosmos_policy_ros.nodes.policy_topics import PolicyTopics
 from cosmos_policy_ros.policy.inference_worker import InferenceRequest, InferenceWorker
+from cosmos_policy_ros.policy.prediction_monitor import PredictionMonitor, SeenState
 from cosmos_policy_ros.policy.protocol import Policy
+from cosmos_policy_ros.robot.motion_settings import QuerySettings
 from cosmos_policy_ros.robot.observation_assembler import ObservationAssembler
+from cosmos_policy_ros.robot.query_schedule import QuerySchedule
 from cosmos_policy_ros.robot.settings import FreshnessLimits
-from cosmos_policy_ros.spec.aloha import CHUNK_PERIOD_S, robot_spec
+from cosmos_policy_ros.spec.aloha import robot_spec
 from cosmos_policy_ros.spec.observation import Observation
 from cosmos_policy_ros.spec.prediction import Prediction
 from cosmos_policy_ros.spec.robot import ArmSpec
 
 QUERY_CHECK_PERIOD_S = 0.02
 STATUS_PERIOD_S = 1.0
+# What comes later than this is not what the prediction was about.
+MAX_COMPARISON_LATENESS_S = 0.3
 # A forward pass cannot be interrupted; a planning query takes seconds.
 CLOSE_TIMEOUT_S = 8.0
 # Parameters that shape the policy or its inputs: fixed while a policy is loaded.
-FIXED_WHILE_CONFIGURED = {'checkpoint', 'max_joint_age_s', 'max_image_age_s', 'max_image_skew_s'}
+FIXED_WHILE_CONFIGURED = {'checkpoint', 'planning_checkpoint', 'max_joint_age_s',
+                          'max_image_age_s', 'max_image_skew_s'}
 
 
 class PolicyNode(LifecycleNode):
@@ -45,8 +49,10 @@ class PolicyNode(LifecycleNode):
     Subscriptions (best effort, newest only): `<arm>/joint_states` sensor_msgs/JointState and
     `<camera>/image` sensor_msgs/Image, or `<camera>/image/compressed` CompressedImage.
     Publications: `~/joint_trajectory` trajectory_msgs/JointTrajectory (14 joints, stamped with the
-    observation), `~/action_chunk` ActionChunk, `~/predicted/<camera>` Image (computed only while
-    somebody subscribes), `~/status` PolicyStatus (latched), `/diagnostics`.
+    observation), `~/action_chunk` ActionChunk, `~/plan` Plan (planning mode), `~/value`
+    std_msgs/Float64, `~/predicted/<camera>` Image (computed only while somebody subscribes or
+    `watch_predictions` is set), `~/prediction_error` PredictionError, `~/status` PolicyStatus
+    (latched), `/diagnostics`.
     Services: `~/start`, `~/stop` std_srvs/Trigger.
     Parameters: `PolicyNodeParameters`.
 
@@ -72,7 +78,10 @@ class PolicyNode(LifecycleNode):
         self._next_query_ns = 0
         self._num_queries = self._num_failures = 0
         self._last_latency_s = 0.0
-        self._problem = ''
+        self._problem = self._warning = ''
+        self._uncertainty: float | None = None
+        self._schedule = QuerySchedule(self._query_settings())
+        self._monitor = PredictionMonitor(max_lateness_s=MAX_COMPARISON_LATENESS_S)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         lifecycle.bring_to(self, self._params.autostart)
 
@@ -101,10 +110,10 @@ class PolicyNode(LifecycleNode):
         return lifecycle.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop querying for good."""
-        self._stop()
-        self._close()
-        return lifecycle.SUCCESS
+        """Stop querying for good, and drop the policy and every connection."""
+        if self._policy is None:
+            return lifecycle.SUCCESS
+        return self.on_cleanup(state)
 
     def destroy_node(self) -> None:
         """Join the worker thread, then destroy the node."""
@@ -114,6 +123,7 @@ class PolicyNode(LifecycleNode):
     def _configure(self) -> None:
         policy = self._given_policy or load_policy(self._params, self._robot)
         check_task(policy, self._params.task)
+        self._warn(check_mode(policy, self._params))
         if not policy.is_trained:
             self.get_logger().warning(
                 f'policy {policy.name!r} has random weights: it moves the arms, but its motion '
@@ -145,13 +155,7 @@ class PolicyNode(LifecycleNode):
                 qos.NEWEST_IMAGE)
 
     def _advertise(self) -> None:
-        self._trajectory = self.create_publisher(JointTrajectory, '~/joint_trajectory', qos.CHUNK)
-        self._chunk = self.create_publisher(ActionChunkMsg, '~/action_chunk', qos.CHUNK)
-        self._predicted = {
-            camera: self.create_publisher(Image, f'~/predicted/{camera}', qos.CAMERA)
-            for camera in self._policy.camera_names}
-        self._status = self.create_publisher(PolicyStatusMsg, '~/status', qos.STATUS)
-        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', qos.DRIVER)
+        self._topics = PolicyTopics(self, self._robot, self._policy.camera_names)
         self.create_service(Trigger, '~/start', self._on_start)
         self.create_service(Trigger, '~/stop', self._on_stop)
         self.create_timer(QUERY_CHECK_PERIOD_S, self._on_query_timer)
@@ -170,8 +174,10 @@ class PolicyNode(LifecycleNode):
             self._now_ns())
 
     def _on_query_timer(self) -> None:
-        is_due = self._now_ns() >= self._next_query_ns
-        if not (self._is_running and is_due) or self._worker.is_busy:
+        if not self._is_running:
+            return
+        self._compare_predictions()
+        if self._now_ns() < self._next_query_ns or self._worker.is_busy:
             return
         try:
             observation = self._assembler.assemble(self._now_ns(), self._params.task)
@@ -183,30 +189,45 @@ class PolicyNode(LifecycleNode):
 
     def _submit(self, observation: Observation) -> None:
         params = self._params
-        self._next_query_ns = observation.stamp_ns + int(
-            params.execution_horizon * CHUNK_PERIOD_S * conversions.NANOSECONDS)
-        is_watched = any(publisher.get_subscription_count()
-                         for publisher in self._predicted.values())
+        is_planned = params.mode == 'planning'
         self._request = InferenceRequest(
             observation=observation, seed=params.seed,
-            num_denoising_steps=params.num_denoising_steps, with_future_images=is_watched)
+            num_denoising_steps=params.denoising_steps__action,
+            with_future_images=self._topics.is_imagination_watched or params.watch_predictions,
+            planning=planning_settings(params, self._uncertainty) if is_planned else None)
         self._worker.submit(self._request)
 
     def _on_prediction(self, request: InferenceRequest, prediction: Prediction) -> None:
         if request is not self._request:
             # Stopped, or started anew, while this was being computed.
             return
-        self._num_queries += 1
-        chunk = prediction.chunk
-        self._last_latency_s = (self._now_ns() - chunk.stamp_ns) / conversions.NANOSECONDS
-        self._trajectory.publish(conversions.trajectory_from_chunk(chunk, self._robot))
-        self._chunk.publish(conversions.chunk_message(
-            prediction, self._robot, execution_horizon=self._params.execution_horizon,
-            task=self._params.task, policy=self._policy.name, is_trained=self._policy.is_trained,
-            query_index=self._num_queries - 1, latency_s=self._last_latency_s))
-        for camera, image in prediction.future_images.items():
-            self._predicted[camera].publish(
-                conversions.image_from_rgb(image, chunk.end_ns, f'{camera}_predicted'))
+        index, self._num_queries = self._num_queries, self._num_queries + 1
+        self._last_latency_s = (
+            self._now_ns() - prediction.chunk.stamp_ns) / conversions.NANOSECONDS
+        self._schedule.add_latency(max(self._last_latency_s, 0.0))
+        self._next_query_ns = self._schedule.due_ns(prediction.chunk, self._now_ns())
+        self._topics.publish_prediction(prediction, {
+            'execution_horizon': self._params.execution_horizon, 'query_index': index,
+            'task': request.observation.task, 'policy': self._policy.name,
+            'is_trained': self._policy.is_trained, 'latency_s': self._last_latency_s})
+        if prediction.future_images:
+            self._monitor.expect(index, prediction, self._seen(request.observation))
+
+    def _compare_predictions(self) -> None:
+        """Compare what was imagined for now with what is seen now."""
+        if not self._monitor.is_due(self._now_ns()):
+            return
+        try:
+            observation = self._assembler.assemble(self._now_ns(), self._params.task)
+        except ObservationError:
+            # The next query tells the operator.
+            return
+        for comparison in self._monitor.compare(self._seen(observation)):
+            self._uncertainty = self._topics.publish_comparison(comparison)
+
+    def _seen(self, observation: Observation) -> SeenState:
+        return SeenState(proprio=observation.proprio, stamp_ns=observation.stamp_ns,
+                         images=self._policy.seen_images(observation))
 
     def _on_failure(self, request: InferenceRequest, error: Exception) -> None:
         self._num_failures += 1
@@ -230,6 +251,9 @@ class PolicyNode(LifecycleNode):
     def _start(self) -> None:
         self._request = None
         self._policy.reset()
+        self._schedule.reset()
+        self._monitor.clear()
+        self._uncertainty = None
         self._next_query_ns = 0
         self._is_running = True
         self._publish_status()
@@ -241,6 +265,10 @@ class PolicyNode(LifecycleNode):
             self._publish_status()
 
     def _close(self) -> None:
+        close_policy = getattr(self._policy, 'close', None)
+        if close_policy is not None and self._policy is not self._given_policy:
+            # Ends a query that a remote model does not answer.
+            close_policy()
         if self._worker is not None:
             self._worker.close(CLOSE_TIMEOUT_S)
         self._worker = self._policy = None
@@ -252,16 +280,27 @@ class PolicyNode(LifecycleNode):
         except ConfigurationError as error:
             return SetParametersResult(successful=False, reason=str(error))
         self._params = params
+        self._schedule.configure(self._query_settings())
+        if self._policy is not None:
+            self._publish_status()
         return SetParametersResult(successful=True)
 
+    def _query_settings(self) -> QuerySettings:
+        return QuerySettings(
+            strategy=self._params.strategy, blend_s=self._params.blend_s,
+            execution_horizon=self._params.execution_horizon)
+
     def _check_changes(self, params: PolicyNodeParameters, names: set[str]) -> None:
+        planning_settings(params)
+        if self._policy is None:
+            return
         fixed = sorted(names & FIXED_WHILE_CONFIGURED)
-        if self._policy is not None and fixed:
+        if fixed:
             raise ConfigurationError(
                 f'{", ".join(fixed)} can change only while policy_node is unconfigured; '
                 'call the lifecycle transition cleanup first')
-        if self._policy is not None:
-            check_task(self._policy, params.task)
+        check_task(self._policy, params.task)
+        self._warn(check_mode(self._policy, params))
 
     def _report(self, problem: str) -> None:
         if problem and not self._problem:
@@ -272,16 +311,18 @@ class PolicyNode(LifecycleNode):
         if changed:
             self._publish_status()
 
+    def _warn(self, text: str) -> None:
+        if text and text != self._warning:
+            self.get_logger().warning(text)
+        self._warning = text
+
     def _publish_status(self) -> None:
         state = 'running' if self._is_running else 'stopped' if self._is_active else 'inactive'
-        self._status.publish(PolicyStatusMsg(
-            header=Header(stamp=self.get_clock().now().to_msg()), state=state,
-            policy=self._policy.name, is_trained=self._policy.is_trained, task=self._params.task,
-            mode=self._params.mode, queries=self._num_queries, failures=self._num_failures,
-            last_latency_s=self._last_latency_s, problem=self._problem))
-        self._diagnostics.publish(diagnostics_message(self, 'queries', self._problem, {
-            'state': state, 'policy': self._policy.name, 'queries': self._num_queries,
-            'failures': self._num_failures, 'latency [s]': f'{self._last_latency_s:.3f}'}))
+        self._topics.publish_status(PolicyStatusMsg(
+            state=state, policy=self._policy.name, is_trained=self._policy.is_trained,
+            task=self._params.task, mode=self._params.mode, queries=self._num_queries,
+            failures=self._num_failures, last_latency_s=self._last_latency_s,
+            problem=self._problem, warning=self._warning))
 
     def _now_ns(self) -> int:
         return self.get_clock().now().nanoseconds

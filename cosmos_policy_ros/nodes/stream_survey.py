@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from statistics import median
 import time
 from typing import Any
@@ -19,75 +18,15 @@ from cosmos_policy_ros.bringup import RobotPreset
 from cosmos_policy_ros.errors import ObservationError
 from cosmos_policy_ros.nodes.conversions import (
     joint_sample, NANOSECONDS, rgb_from_image, stamp_to_ns)
+from cosmos_policy_ros.nodes.stream_facts import Publisher, StreamFacts, Survey
 from cosmos_policy_ros.robot.frozen_image import FrozenImageWatch
+from cosmos_policy_ros.robot.settings import FreshnessLimits
 from cosmos_policy_ros.spec.robot import ArmSpec, CameraSpec
 
 COMMANDS = ('joint_group', 'joint_single', 'joint_trajectory')
-NUM_IDENTICAL_FROZEN = 3
 FLAT_IMAGE_DEVIATION = 1.0
 # Best effort matches every publisher; the depth bridges a moment in which this process is late.
 _LISTENING = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Publisher:
-    """One publisher of a topic.
-
-    Attributes:
-        node: Full name of its node.
-        type_name: What it publishes, for example `sensor_msgs/msg/Image`.
-        is_reliable: Whether it serves subscribers that ask for reliable transport.
-    """
-
-    node: str
-    type_name: str
-    is_reliable: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class StreamFacts:
-    """What was seen of one stream.
-
-    Attributes:
-        name: Name inside our nodes, for example `cam_high/image`.
-        topic: Name on the robot.
-        type_name: The message type that our nodes expect.
-        publishers: Who publishes.
-        num_messages: Messages that came.
-        rate_hz: Messages per second between the first and the last, in [Hz]; 0 if fewer than two.
-        max_gap_s: Longest time without a message after the first, in [s].
-        median_age_s: Median time from stamp to arrival in [s]; negative if stamps lie ahead.
-        max_age_s: Longest such time in [s].
-        content: What the newest message holds.
-        problem: Why a message could not be used, the last one of all; empty if all could.
-        concern: What is odd about the newest message; empty if nothing.
-    """
-
-    name: str
-    topic: str
-    type_name: str
-    publishers: tuple[Publisher, ...]
-    num_messages: int
-    rate_hz: float
-    max_gap_s: float
-    median_age_s: float
-    max_age_s: float
-    content: str
-    problem: str
-    concern: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Survey:
-    """What was seen of a robot.
-
-    Attributes:
-        streams: Joint states of every arm, then images of every camera.
-        commanders: Arm to the full names of the nodes that publish on its command topics.
-    """
-
-    streams: tuple[StreamFacts, ...]
-    commanders: Mapping[str, tuple[str, ...]]
 
 
 class StreamSurvey(Node):
@@ -218,7 +157,7 @@ class _ImageReader:
 
     def _concern(self, msg: Image, image: Any, num_identical: int) -> str:
         size, expected = (msg.width, msg.height), (self._camera.width, self._camera.height)
-        if num_identical >= NUM_IDENTICAL_FROZEN:
+        if num_identical > FreshnessLimits.max_identical_images:
             return f'{num_identical + 1} images in a row are identical: the camera is frozen'
         if image[::8, ::8].std() < FLAT_IMAGE_DEVIATION:
             return f'the image is a flat colour, mean {image.mean():.0f} of 255'

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policy in direct mode: one joint sample of action chunk, future and value."""
+"""Cosmos Policy: one joint sample of chunk, future and value, or the best of several."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
+import math
 from pathlib import Path
 import time
 
@@ -12,16 +13,34 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cosmos_policy_ros.diffusion.acceleration import accelerate, Acceleration
 from cosmos_policy_ros.diffusion.checkpoint import Checkpoint, load_checkpoint
-from cosmos_policy_ros.diffusion.dit import TextKeysValues
 from cosmos_policy_ros.diffusion.latent_injection import value_from_latent
-from cosmos_policy_ros.diffusion.latent_layout import NetworkRole
 from cosmos_policy_ros.diffusion.observation_encoder import EncodedObservation
-from cosmos_policy_ros.errors import ObservationError, PredictionError
+from cosmos_policy_ros.errors import ConfigurationError, ObservationError, PredictionError
+from cosmos_policy_ros.policy.look_ahead import candidate_pass
+from cosmos_policy_ros.policy.network_pass import Network
+from cosmos_policy_ros.policy.pass_costs import PassCosts
+from cosmos_policy_ros.policy.planner import Choice, Planner
+from cosmos_policy_ros.policy.planning_checkpoint import share_autoencoder
+from cosmos_policy_ros.policy.planning_settings import PlanningSettings
 from cosmos_policy_ros.policy.preprocessing import cameras_for_views, preprocess_images
+from cosmos_policy_ros.policy.stage_clock import StageClock
 from cosmos_policy_ros.spec.action import ActionChunk
 from cosmos_policy_ros.spec.observation import Observation
-from cosmos_policy_ros.spec.prediction import Prediction, StageTiming
+from cosmos_policy_ros.spec.plan import NOT_MEASURED, NOT_NEEDED
+from cosmos_policy_ros.spec.prediction import Prediction
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Query:
+    """What is asked, and the clock that started with it."""
+
+    seed: int
+    num_steps: int
+    with_future_images: bool
+    planning: PlanningSettings | None
+    stages: StageClock
 
 
 class CosmosPolicy:
@@ -29,73 +48,118 @@ class CosmosPolicy:
 
     Args:
         checkpoint: Model, statistics and text embeddings.
+        planning_checkpoint: Model that imagines and values in planning mode; None for the same.
+            It must fit, and its autoencoder is dropped for that of `checkpoint`.
+        clock: Monotonic time in [ns], for durations and deadlines.
+
+    Attributes:
+        trained_values: Kinds of value, as `PlanningSettings.value_kind`, to rank candidates by
+            that the planning model was trained for.
+
+    Raises:
+        CheckpointError: If the planning checkpoint does not fit.
     """
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    can_plan = True
+
+    def __init__(
+        self, checkpoint: Checkpoint, *, planning_checkpoint: Checkpoint | None = None,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
         self.name = checkpoint.name
         self.is_trained = checkpoint.is_trained
         self.known_tasks: tuple[str, ...] | None = checkpoint.text_embeddings.tasks
         self.model = checkpoint.model
         self.chunk_size = checkpoint.model.config.chunk_size
         self.camera_names = cameras_for_views(self.model.layout.views)
+        self._imagination = self.model
+        if planning_checkpoint is not None:
+            share_autoencoder(checkpoint, planning_checkpoint)
+            self.name += f'+{planning_checkpoint.name}'
+            self.is_trained &= planning_checkpoint.is_trained
+            self._imagination = planning_checkpoint.model
+        self.trained_values = self._imagination.config.trained_values
         self._statistics = checkpoint.statistics
         self._text_embeddings = checkpoint.text_embeddings
         self._encoder = self.model.observation_encoder()
-        self._text: tuple[str, TextKeysValues] | None = None
+        self._networks: tuple[str, Network, Network] | None = None
+        self._clock = clock
+        self._costs = PassCosts()
 
     @classmethod
     def load(
-        cls, checkpoint: str | Path, *, device: torch.device | str = 'cpu',
-        dtype: torch.dtype | None = None,
+        cls, checkpoint: str | Path, *, planning_checkpoint: str | Path | None = None,
+        device: torch.device | str = 'cpu', dtype: torch.dtype | None = None,
+        acceleration: Acceleration | None = None,
     ) -> CosmosPolicy:
-        """Load a checkpoint folder, or a model by name.
+        """Load a checkpoint folder, or a model by name, and make it fast.
 
         Args:
             checkpoint: The folder or the name.
-            device: Where the model runs.
+            planning_checkpoint: The same of the model that imagines and values; None for none.
+            device: Where the models run.
             dtype: Precision of the weights; None is bfloat16 on CUDA and float32 elsewhere.
+            acceleration: How to make sampling faster; None for what suits the device. Compilation
+                takes its time here, never in a query.
 
         Raises:
-            CosmosPolicyError: As `load_checkpoint` says.
+            CosmosPolicyError: As `load_checkpoint` says, or if the two do not fit, or the
+                acceleration does not fit the device.
         """
-        return cls(load_checkpoint(checkpoint, device=device, dtype=dtype))
+        loaded = load_checkpoint(checkpoint, device=device, dtype=dtype)
+        planning = None
+        if planning_checkpoint is not None:
+            planning = load_checkpoint(planning_checkpoint, device=device, dtype=dtype)
+        policy = cls(loaded, planning_checkpoint=planning)
+        for model in dict.fromkeys((policy.model, policy._imagination)):
+            accelerate(model, acceleration or Acceleration.automatic(device))
+        return policy
 
     def predict(
         self, observation: Observation, seed: int, *, num_denoising_steps: int | None = None,
-        with_future_images: bool = False,
+        with_future_images: bool = False, planning: PlanningSettings | None = None,
     ) -> Prediction:
-        """Predict as `Policy.predict` says; stages: preprocess, encode, denoise, decode."""
-        timings: list[StageTiming] = []
-        num_steps = (self.model.config.num_denoising_steps if num_denoising_steps is None
-                     else num_denoising_steps)
-        with self._stage('preprocess', timings):
-            text = self._text_keys_values(observation.task)
+        """Predict as `Policy.predict` says.
+
+        Stages: preprocess, encode, denoise, decode; with planning, candidates, next_chunks,
+        futures and values in the place of denoise. Value and future of a planned prediction are
+        those that its candidate was chosen by.
+        """
+        query = _Query(
+            seed=seed, num_steps=self._num_steps(num_denoising_steps, planning),
+            with_future_images=with_future_images, planning=planning,
+            stages=StageClock(self._clock, self.model.device))
+        with query.stages.stage('preprocess'):
+            networks = self._networks_for(observation.task)
             proprio = self._normalised_proprio(observation)
             views = preprocess_images(observation.images, self.camera_names, self.model.config)
-        with self._stage('encode', timings):
+        with query.stages.stage('encode'):
             encoded = self._encoder.encode(views)
-        with self._stage('denoise', timings):
-            latents = self.model.sample(
-                self.model.inject_proprio(encoded.latents, proprio), role=NetworkRole.POLICY,
-                text=text, seeds=[seed], num_steps=num_steps)
-        images: dict[str, np.ndarray] = {}
-        with self._stage('decode', timings):
-            if with_future_images:
-                images = self._future_images(latents, encoded)
-            chunk, future_proprio, value = self._read(latents)
-        return Prediction(
-            chunk=ActionChunk(positions=chunk, stamp_ns=observation.stamp_ns,
-                              period_ns=self.model.config.chunk_period_ns),
-            future_proprio=future_proprio, value=value, future_images=images, seed=seed,
-            num_denoising_steps=num_steps, timings=tuple(timings))
+        state = self.model.inject_proprio(encoded.latents, proprio)
+        choice = (self._choose if planning else self._sample)(query, state, *networks)
+        return self._answer(query, observation, encoded, choice)
+
+    def seen_images(self, observation: Observation) -> dict[str, np.ndarray]:
+        """Return the images of an observation as the model sees them."""
+        views = preprocess_images(observation.images, self.camera_names, self.model.config)
+        return {camera: view.numpy() for camera, view in zip(self.camera_names, views)}
 
     def reset(self) -> None:
         """Do nothing: every query stands alone."""
 
-    def _text_keys_values(self, task: str) -> TextKeysValues:
-        if self._text is None or self._text[0] != task:
-            self._text = task, self.model.encode_text(self._text_embeddings.embedding(task))
-        return self._text[1]
+    def _num_steps(self, of_query: int | None, planning: PlanningSettings | None) -> int:
+        of_plan = planning.num_denoising_steps_action if planning else None
+        given = (steps for steps in (of_plan, of_query) if steps is not None)
+        return next(given, self.model.config.num_denoising_steps)
+
+    def _networks_for(self, task: str) -> tuple[Network, Network]:
+        """Return the networks that sample chunks, and futures and values, of a task."""
+        if self._networks is None or self._networks[0] != task:
+            embedding = self._text_embeddings.embedding(task)
+            self._networks = task, *(
+                Network(model=model, text=model.encode_text(embedding))
+                for model in (self.model, self._imagination))
+        return self._networks[1:]
 
     def _normalised_proprio(self, observation: Observation) -> Tensor:
         expected = self.model.config.proprio_dim
@@ -104,16 +168,79 @@ class CosmosPolicy:
                 f'proprio has {len(observation.proprio)} numbers, expected {expected}')
         return torch.from_numpy(self._statistics.proprio.normalise(observation.proprio))[None]
 
-    def _read(self, latents: Tensor) -> tuple[np.ndarray, np.ndarray, float]:
-        chunk, future_proprio, value = (
-            tensor[0].double().cpu().numpy() for tensor in (
-                self.model.action_chunk(latents), self.model.future_proprio(latents),
-                value_from_latent(self.model.raw_value(latents))))
-        if not (np.isfinite(chunk).all() and np.isfinite(future_proprio).all()
-                and np.isfinite(value)):
+    def _sample(
+        self, query: _Query, state: Tensor, policy: Network, imagination: Network,
+    ) -> Choice:
+        wanted = candidate_pass([query.seed], query.num_steps)
+        batch, = wanted.batches(1)
+        with query.stages.stage('denoise'):
+            latents = wanted.draw(policy, state, batch)
+        self._costs.record_evaluations(batch, query.stages.last_s)
+        return Choice(latents=latents, plan=None)
+
+    def _choose(
+        self, query: _Query, state: Tensor, policy: Network, imagination: Network,
+    ) -> Choice:
+        self._check_deadline(query)
+        is_measured = self._costs.is_measured(query.with_future_images)
+        end_s, direct_reason = math.inf, None
+        if query.planning.deadline_s and is_measured:
+            end_s = (query.planning.deadline_s
+                     - self._costs.expected_answer_s(query.with_future_images))
+        elif query.planning.deadline_s:
+            direct_reason = NOT_MEASURED
+        if not query.planning.is_needed:
+            direct_reason = NOT_NEEDED
+        return Planner(
+            settings=query.planning, seed=query.seed, num_steps_action=query.num_steps,
+            policy=policy, imagination=imagination, read_chunks=self._read_chunks,
+            stages=query.stages, costs=self._costs, end_s=end_s).choose(state, direct_reason)
+
+    def _check_deadline(self, query: _Query) -> None:
+        fastest_s = self._costs.fastest_direct_s(query.num_steps)
+        if 0 < query.planning.deadline_s < fastest_s:
+            raise ConfigurationError(
+                f'deadline_s is {query.planning.deadline_s:g}, but the fastest direct query with '
+                f'{query.num_steps} denoising steps took {fastest_s:.3g} s; a plan takes longer')
+
+    def _answer(
+        self, query: _Query, observation: Observation, encoded: EncodedObservation,
+        choice: Choice,
+    ) -> Prediction:
+        with query.stages.stage('decode'):
+            images = (self._future_images(choice.latents, encoded) if query.with_future_images
+                      else {})
+            future_proprio, joint_value = self._read_future(choice.latents)
+            chunk = self._read_chunks(choice.latents)[0]
+        self._remember_answer(query, choice)
+        value = choice.plan.winner.value if choice.plan else None
+        return Prediction(
+            chunk=ActionChunk(positions=chunk, stamp_ns=observation.stamp_ns,
+                              period_ns=self.model.config.chunk_period_ns),
+            future_proprio=future_proprio, value=joint_value if value is None else value,
+            future_images=images, seed=query.seed, num_denoising_steps=query.num_steps,
+            mode='direct' if value is None else 'planning', timings=query.stages.timings,
+            plan=choice.plan)
+
+    def _remember_answer(self, query: _Query, choice: Choice) -> None:
+        self._costs.record_answer(query.with_future_images, query.stages.last_s)
+        if choice.is_direct:
+            self._costs.record_direct(query.num_steps, query.stages.elapsed_s)
+
+    def _read_chunks(self, latents: Tensor) -> np.ndarray:
+        chunks = self._finite(self.model.action_chunk(latents))
+        return self._statistics.actions.unnormalise(chunks)
+
+    def _read_future(self, latents: Tensor) -> tuple[np.ndarray, float]:
+        future_proprio = self._finite(self.model.future_proprio(latents))[0]
+        value = self._finite(value_from_latent(self.model.raw_value(latents)))[0]
+        return self._statistics.proprio.unnormalise(future_proprio), float(value)
+
+    def _finite(self, tensor: Tensor) -> np.ndarray:
+        array = tensor.double().cpu().numpy()
+        if not np.isfinite(array).all():
             raise PredictionError(f'{self.name!r} predicted numbers that are not finite')
-        return (self._statistics.actions.unnormalise(chunk),
-                self._statistics.proprio.unnormalise(future_proprio), float(value))
+        return array
 
     def _future_images(
         self, latents: Tensor, encoded: EncodedObservation,
@@ -122,11 +249,3 @@ class CosmosPolicy:
             latents, self._encoder.encode_preview_frames(encoded))
         return {camera: images[view][0].cpu().numpy()
                 for view, camera in zip(self.model.layout.views, self.camera_names)}
-
-    @contextmanager
-    def _stage(self, name: str, timings: list[StageTiming]) -> Iterator[None]:
-        start_ns = time.monotonic_ns()
-        yield
-        if self.model.device.type == 'cuda':
-            torch.cuda.synchronize(self.model.device)
-        timings.append(StageTiming(name=name, duration_s=(time.monotonic_ns() - start_ns) * 1e-9))

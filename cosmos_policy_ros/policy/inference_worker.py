@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import logging
 from threading import Condition, Thread
 
+from cosmos_policy_ros.policy.planning_settings import PlanningSettings
 from cosmos_policy_ros.policy.protocol import Policy
 from cosmos_policy_ros.spec.observation import Observation
 from cosmos_policy_ros.spec.prediction import Prediction
@@ -24,12 +25,14 @@ class InferenceRequest:
         seed: Seed of everything random in the answer.
         num_denoising_steps: Denoising steps; None for the policy's own choice.
         with_future_images: Whether to return the imagined images too.
+        planning: How to choose among several chunks; None to answer directly.
     """
 
     observation: Observation
     seed: int
     num_denoising_steps: int | None = None
     with_future_images: bool = False
+    planning: PlanningSettings | None = None
 
 
 class InferenceWorker:
@@ -120,7 +123,7 @@ class InferenceWorker:
             self._on_prediction(request, self._policy.predict(
                 request.observation, request.seed,
                 num_denoising_steps=request.num_denoising_steps,
-                with_future_images=request.with_future_images))
+                with_future_images=request.with_future_images, planning=request.planning))
         except Exception as error:
             self._report(request, error)
 

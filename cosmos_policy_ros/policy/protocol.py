@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
+from cosmos_policy_ros.policy.planning_settings import PlanningSettings
 from cosmos_policy_ros.spec.observation import Observation
 from cosmos_policy_ros.spec.prediction import Prediction
 
@@ -19,6 +23,7 @@ class Policy(Protocol):
         known_tasks: Task texts that it accepts; None if it accepts any.
         camera_names: Cameras that an observation must hold.
         chunk_size: Steps of its action chunks.
+        can_plan: Whether it accepts planning settings.
     """
 
     name: str
@@ -26,10 +31,11 @@ class Policy(Protocol):
     known_tasks: tuple[str, ...] | None
     camera_names: tuple[str, ...]
     chunk_size: int
+    can_plan: bool
 
     def predict(
         self, observation: Observation, seed: int, *, num_denoising_steps: int | None = None,
-        with_future_images: bool = False,
+        with_future_images: bool = False, planning: PlanningSettings | None = None,
     ) -> Prediction:
         """Predict an action chunk, the future and its value.
 
@@ -38,11 +44,22 @@ class Policy(Protocol):
             seed: Seed of everything random in the answer.
             num_denoising_steps: Denoising steps; the policy's own choice by default.
             with_future_images: Whether to return the imagined images too.
+            planning: How to choose among several chunks; None to answer directly.
 
         Raises:
-            ConfigurationError: If the task is unknown or the number of steps is impossible.
+            ConfigurationError: If the task is unknown, the number of steps is impossible, the
+                policy cannot plan, or not within the deadline.
             ObservationError: If a camera is missing or the joint vector has the wrong length.
             PredictionError: If the answer is not finite.
+        """
+        ...
+
+    def seen_images(self, observation: Observation) -> Mapping[str, np.ndarray]:
+        """Return the images of an observation as the policy sees them.
+
+        Returns:
+            Camera to RGB image of the imagined images' shape, uint8, comparable with them; empty
+            for a policy that imagines nothing or does not tell.
         """
         ...
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cosmos_policy_ros.robot.motion_settings import Strategy
 from cosmos_policy_ros.robot.run_state import RunState, StopReason
 
 
@@ -22,6 +23,8 @@ class ArmCounters:
         late_actions: Actions of accepted chunks that were due on receipt already.
         position_clamps: Ticks on which a chunk's target lay outside the position limits.
         velocity_clamps: Ticks on which a chunk's target was too far away for one step.
+        acceleration_clamps: Ticks on which the speed could not change as fast as the target's.
+        gripper_clamps: Ticks on which a gripper was kept from squeezing harder.
     """
 
     ticks: int = 0
@@ -31,6 +34,8 @@ class ArmCounters:
     late_actions: int = 0
     position_clamps: int = 0
     velocity_clamps: int = 0
+    acceleration_clamps: int = 0
+    gripper_clamps: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +44,7 @@ class ArmStatus:
 
     Attributes:
         state: What it does.
+        strategy: How it turns chunks into motion.
         reason: Why it does not follow a chunk; NONE while it does.
         detail: The reason with values; may be empty.
         since_ns: Time at which it came to this state in [ns]; None before the first start or stop.
@@ -49,6 +55,7 @@ class ArmStatus:
     """
 
     state: RunState
+    strategy: Strategy
     reason: StopReason
     detail: str
     since_ns: int | None
@@ -56,3 +63,9 @@ class ArmStatus:
     measured: np.ndarray | None
     joint_age_s: float | None
     counters: ArmCounters
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether the arms stopped by themselves; nobody asked for it and they did not arrive."""
+        return self.state is RunState.HOLDING and self.reason not in (
+            StopReason.REQUESTED, StopReason.ARRIVED)

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Places action chunks on the clock: late actions are skipped, never replayed."""
+"""Turns action chunks into targets over time: nothing replayed, nothing beyond the end."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
 
+from cosmos_policy_ros.robot.chunk_strategies import Course, taken_over
+from cosmos_policy_ros.robot.motion_settings import MotionSettings, Strategy
 from cosmos_policy_ros.robot.settings import NS_PER_S
 from cosmos_policy_ros.spec.action import ActionChunk
 from cosmos_policy_ros.spec.robot import RobotSpec
@@ -24,6 +25,7 @@ class ChunkRejection(str, Enum):
     OLDER_OBSERVATION = 'older_observation'
     ALL_LATE = 'all_late'
     FUTURE_OBSERVATION = 'future_observation'
+    STILL_PLAYING = 'still_playing'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +35,7 @@ class ChunkReceipt:
     Attributes:
         rejection: Why the chunk was not taken; NONE if it was.
         detail: The same with values, for a log; empty if it was taken.
-        num_late: Actions that were due on receipt already.
+        num_late: Actions that were due on receipt already and are skipped.
     """
 
     rejection: ChunkRejection = ChunkRejection.NONE
@@ -46,95 +48,137 @@ class ChunkReceipt:
         return self.rejection is ChunkRejection.NONE
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Course:
-    """Poses on the clock: where the arms were on receipt, then the actions still due."""
-
-    stamp_ns: int
-    due_ns: tuple[int, ...]  # (N,), strictly increasing
-    positions: np.ndarray  # (N, A)
-
-
 class ChunkExecutor:
-    """Targets from the newest chunk, interpolated between due times. Its owner holds the lock.
+    """Targets from the chunks received, by the strategy in force. Its owner holds the lock.
 
-    A chunk replaces its predecessor from its receipt on: the course leads from the predecessor's
-    target at that moment to the first action that is still due.
+    Chunks are placed on the clock by the stamp of their observation; actions that are late then
+    are skipped. Two kinds of chunk are played from their receipt instead, all of it: every chunk
+    of the strategy `blocking`, and one that is late as a whole although the arms have stood still
+    since its observation, because inference outlasts the chunk.
     """
 
-    def __init__(self, robot: RobotSpec) -> None:
+    def __init__(self, robot: RobotSpec, settings: MotionSettings = MotionSettings()) -> None:
         """Create an executor without a chunk."""
         self._num_joints = robot.num_joints
-        self._course: _Course | None = None
+        self._settings = settings
+        self.clear()
 
     @property
     def coverage_end_ns(self) -> int | None:
         """Time in [ns] at which the last action is due; None without a chunk."""
-        return None if self._course is None else self._course.due_ns[-1]
+        return None if self._course is None else self._course.end_ns
 
-    def submit(self, chunk: ActionChunk, now_ns: int, anchor: np.ndarray) -> ChunkReceipt:
+    def configure(self, settings: MotionSettings) -> None:
+        """Change how chunks follow one another, from the next one on."""
+        self._settings = settings
+
+    def submit(
+        self, chunk: ActionChunk, now_ns: int, anchor: np.ndarray,
+        standing_since_ns: int | None = None,
+    ) -> ChunkReceipt:
         """Take a chunk, or say why not; a chunk that is not taken changes nothing.
 
         Args:
             chunk: The chunk.
             now_ns: The present in [ns].
             anchor: Where the arms are, for the case that no chunk covers the present. Shape (A,).
+            standing_since_ns: Since when the arms have stood still in [ns]; None if they move.
         """
-        due_ns = tuple(chunk.due_ns(index) for index in range(len(chunk.positions)))
-        num_late = bisect_right(due_ns, now_ns)
-        rejection, detail = self._check(chunk, now_ns)
-        if rejection is ChunkRejection.NONE:
-            start = self.target_at(now_ns)
-            self._course = _Course(
-                stamp_ns=chunk.stamp_ns,
-                due_ns=(now_ns, *due_ns[num_late:]),
-                positions=np.vstack(
-                    [anchor if start is None else start, chunk.positions[num_late:]]))
-        return ChunkReceipt(rejection=rejection, detail=detail, num_late=num_late)
+        rejection, detail = self._check(chunk, now_ns, standing_since_ns)
+        if rejection is not ChunkRejection.NONE:
+            return ChunkReceipt(
+                rejection=rejection, detail=detail, num_late=_num_late(chunk, now_ns))
+        is_played_whole = self._is_blocking or chunk.end_ns <= now_ns
+        placed = replace(chunk, stamp_ns=now_ns) if is_played_whole else chunk
+        self._course = taken_over(
+            self._course_at(now_ns), placed, now_ns, anchor, self._settings)
+        self._newest = chunk
+        return ChunkReceipt(num_late=_num_late(placed, now_ns))
 
     def target_at(self, now_ns: int) -> np.ndarray | None:
         """Return the target at `now_ns`, shape (A,); None when no chunk covers it."""
-        course = self._course
-        if course is None or now_ns > course.due_ns[-1]:
-            return None
-        index = bisect_right(course.due_ns, now_ns)
-        if index in (0, len(course.due_ns)):
-            return course.positions[max(index - 1, 0)].copy()
-        start_ns, end_ns = course.due_ns[index - 1:index + 1]
-        start, end = course.positions[index - 1:index + 1]
-        share = (now_ns - start_ns) / (end_ns - start_ns)
-        # This form stays finite for any two finite actions; rounding may leave their hull.
-        target = (1 - share) * start + share * end
-        return np.clip(target, np.minimum(start, end), np.maximum(start, end))
+        course = self._course_at(now_ns)
+        return None if course is None else course.position_at(now_ns)
 
     def next_action(self, now_ns: int) -> np.ndarray | None:
-        """Return the first action due at `now_ns` or later, shape (A,); None if there is none."""
-        course = self._course
-        if course is None or now_ns > course.due_ns[-1]:
-            return None
-        index = bisect_left(course.due_ns, now_ns)
-        return course.positions[max(index, 1)].copy()
+        """Return the newest chunk's first action due at `now_ns` or later, shape (A,), or its
+        last; None when no chunk covers the present."""
+        course = self._course_at(now_ns)
+        return None if course is None else course.next_action(now_ns)
+
+    def committed_actions(self, from_ns: int, until_ns: int) -> np.ndarray:
+        """Return what will run unless another chunk comes, at the rate of the newest chunk.
+
+        Row k is the target at from_ns + (k + 1) periods: what the first actions of a chunk whose
+        observation is stamped `from_ns` must be to continue the motion.
+
+        Args:
+            from_ns: Stamp of the observation in [ns].
+            until_ns: Time in [ns] up to which the actions run, for example when the next chunk is
+                expected; nothing beyond the last action is told.
+
+        Returns:
+            Shape (n, A); n is 0 without a chunk.
+        """
+        if self._course is None:
+            return np.empty((0, self._num_joints))
+        period_ns = self._newest.period_ns
+        last_ns = min(until_ns, self._course.end_ns)
+        targets = [self._course.position_at(due_ns)
+                   for due_ns in range(from_ns + period_ns, last_ns + 1, period_ns)]
+        return np.array(targets).reshape(-1, self._num_joints)
 
     def clear(self) -> None:
-        """Forget the chunk."""
-        self._course = None
+        """Forget all chunks."""
+        self._course: Course | None = None
+        self._newest: ActionChunk | None = None
 
-    def _check(self, chunk: ActionChunk, now_ns: int) -> tuple[ChunkRejection, str]:
+    @property
+    def _is_blocking(self) -> bool:
+        return self._settings.strategy is Strategy.BLOCKING
+
+    def _course_at(self, now_ns: int) -> Course | None:
+        is_covered = self._course is not None and now_ns <= self._course.end_ns
+        return self._course if is_covered else None
+
+    def _check(
+        self, chunk: ActionChunk, now_ns: int, standing_since_ns: int | None,
+    ) -> tuple[ChunkRejection, str]:
         num_actions, num_joints = chunk.positions.shape
-        lead_ns = chunk.stamp_ns - now_ns
+        length_ns, lead_ns = num_actions * chunk.period_ns, chunk.stamp_ns - now_ns
         if num_joints != self._num_joints:
             return (ChunkRejection.WRONG_SIZE,
                     f'actions have {num_joints} joints, expected {self._num_joints}')
-        if self._course is not None and chunk.stamp_ns < self._course.stamp_ns:
-            behind_s = (self._course.stamp_ns - chunk.stamp_ns) / NS_PER_S
+        if self._newest is not None and chunk.stamp_ns < self._newest.stamp_ns:
             return (ChunkRejection.OLDER_OBSERVATION,
-                    f'its observation is {behind_s:.3f} s older than that of the current chunk')
-        if chunk.end_ns <= now_ns:
+                    f'its observation is {_seconds(self._newest.stamp_ns - chunk.stamp_ns)} s '
+                    'older than that of the current chunk')
+        if lead_ns > length_ns:
+            return (ChunkRejection.FUTURE_OBSERVATION,
+                    f'its observation lies {_seconds(lead_ns)} s ahead of the clock; allowed '
+                    f'is one chunk, {_seconds(length_ns)} s')
+        if self._is_blocking:
+            return self._check_played(chunk, now_ns)
+        has_stood = standing_since_ns is not None and standing_since_ns <= chunk.stamp_ns
+        if chunk.end_ns <= now_ns and not has_stood:
             return (ChunkRejection.ALL_LATE,
                     f'all {num_actions} actions are late, the last by '
-                    f'{(now_ns - chunk.end_ns) / NS_PER_S:.3f} s')
-        if lead_ns > num_actions * chunk.period_ns:
-            return (ChunkRejection.FUTURE_OBSERVATION,
-                    f'its observation lies {lead_ns / NS_PER_S:.3f} s ahead of the clock; allowed '
-                    f'is one chunk, {num_actions * chunk.period_ns / NS_PER_S:.3f} s')
+                    f'{_seconds(now_ns - chunk.end_ns)} s')
         return ChunkRejection.NONE, ''
+
+    def _check_played(self, chunk: ActionChunk, now_ns: int) -> tuple[ChunkRejection, str]:
+        course = self._course_at(now_ns)
+        # The one who asks and the one who plays see the end a transport delay apart.
+        if course is None or course.end_ns - now_ns <= chunk.period_ns:
+            return ChunkRejection.NONE, ''
+        return (ChunkRejection.STILL_PLAYING,
+                f'the current chunk is played for {_seconds(course.end_ns - now_ns)} s more')
+
+
+def _num_late(chunk: ActionChunk, now_ns: int) -> int:
+    num_due = (now_ns - chunk.stamp_ns) // chunk.period_ns
+    return min(max(num_due, 0), len(chunk.positions))
+
+
+def _seconds(duration_ns: int) -> str:
+    return f'{duration_ns / NS_PER_S:.3f}'

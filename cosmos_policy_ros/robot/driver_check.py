@@ -13,6 +13,9 @@ from cosmos_policy_ros.spec.robot import ArmSpec, RobotSpec
 ARM_MODES = ('position',)
 GRIPPER_MODES = ('current_based_position', 'position')
 LIMIT_TOLERANCE = 0.01
+# Bits of the register Hardware_Error_Status of Dynamixel X motors.
+MOTOR_ERRORS = {0x01: 'input voltage', 0x04: 'overheating', 0x08: 'encoder',
+                0x10: 'electrical shock', 0x20: 'overload'}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +32,8 @@ class DriverInfo:
         velocity_limit_rad_s: Speed limits of the arm joints in [rad/s].
         torque_enabled: Torque_Enable registers of the arm joints, then the gripper: J + 1 values.
         num_foreign_commanders: Publishers on the arm's command topics other than ours.
+        hardware_errors: Hardware_Error_Status registers in the order of `torque_enabled`; empty
+            if they were not read.
     """
 
     arm_name: str
@@ -40,6 +45,7 @@ class DriverInfo:
     velocity_limit_rad_s: tuple[float, ...]
     torque_enabled: tuple[int, ...]
     num_foreign_commanders: int
+    hardware_errors: tuple[int, ...] = ()
 
 
 def check_drivers(robot: RobotSpec, infos: Sequence[DriverInfo]) -> list[Problem]:
@@ -50,7 +56,7 @@ def check_drivers(robot: RobotSpec, infos: Sequence[DriverInfo]) -> list[Problem
         for name in by_name if name not in {arm.name for arm in robot.arms}]
     for arm in robot.arms:
         if arm.name in by_name:
-            problems += _check_arm(arm, by_name[arm.name])
+            problems += check_arm(arm, by_name[arm.name])
         else:
             problems.append(Problem(
                 reason=StopReason.DRIVER_MODE, text=f'{arm.name}: its driver did not answer'))
@@ -68,14 +74,28 @@ def require_drivers(robot: RobotSpec, infos: Sequence[DriverInfo]) -> None:
         raise RobotError('; '.join(problem.text for problem in problems))
 
 
-def _check_arm(arm: ArmSpec, info: DriverInfo) -> list[Problem]:
+def check_arm(arm: ArmSpec, info: DriverInfo) -> list[Problem]:
+    """Return everything that forbids commanding one arm, the most telling first."""
     checks = (
+        (StopReason.MOTOR_ERROR, _error_texts(arm, info)),
         (StopReason.DRIVER_MODE, _mode_texts(info)),
         (StopReason.TORQUE_OFF, _torque_texts(arm, info)),
         (StopReason.LIMITS_MISMATCH, _joint_texts(arm, info)),
         (StopReason.FOREIGN_COMMANDER, _commander_texts(info)))
     return [Problem(reason=reason, text=f'{arm.name}: {text}')
             for reason, texts in checks for text in texts]
+
+
+def _error_texts(arm: ArmSpec, info: DriverInfo) -> Iterator[str]:
+    motors = (*arm.joint_names, arm.gripper_joint)
+    if len(info.hardware_errors) not in (0, len(motors)):
+        yield f'{len(info.hardware_errors)} hardware error registers, expected {len(motors)}'
+        return
+    for name, value in zip(motors, info.hardware_errors):
+        if value:
+            kinds = [text for bit, text in MOTOR_ERRORS.items() if value & bit]
+            yield (f'motor {name} reports {", ".join(kinds) or "an unknown error"} '
+                   f'(Hardware_Error_Status {value:#04x}); it must be 0x00')
 
 
 def _mode_texts(info: DriverInfo) -> Iterator[str]:

@@ -15,9 +15,11 @@ class RunState(str, Enum):
     HOLDING = 'holding'
     """Holds the pose measured when it stopped; only an explicit start leads out."""
     WAITING = 'waiting'
-    """Started; holds the last measured pose until a valid chunk covers the present."""
+    """Started; stands still until a valid chunk covers the present."""
     MOVING = 'moving'
     """Follows a chunk."""
+    POSITIONING = 'positioning'
+    """Goes slowly to a pose that a person asked for; chunks are refused meanwhile."""
 
 
 class StopReason(str, Enum):
@@ -25,6 +27,7 @@ class StopReason(str, Enum):
 
     NONE = 'none'
     REQUESTED = 'requested'
+    ARRIVED = 'arrived'
     NOT_STARTED = 'not_started'
     DEACTIVATED = 'deactivated'
     CHUNK_MISSING = 'chunk_missing'
@@ -36,6 +39,11 @@ class StopReason(str, Enum):
     DRIVER_MODE = 'driver_mode'
     TORQUE_OFF = 'torque_off'
     LIMITS_MISMATCH = 'limits_mismatch'
+    MOTOR_ERROR = 'motor_error'
+    DRIVER_DEAD = 'driver_dead'
+    POLICY_DEAD = 'policy_dead'
+    IMAGES_STALE = 'images_stale'
+    EMERGENCY_STOP = 'emergency_stop'
     FOLLOWING_ERROR = 'following_error'
     START_GAP = 'start_gap'
     CLOCK_WENT_BACK = 'clock_went_back'

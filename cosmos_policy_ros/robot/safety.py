@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Limits that every joint command passes: finite, inside the joint limits, not too fast."""
+"""Limits that every joint command passes: finite, inside the joint limits, not too fast.
+
+`acceleration_limit` adds that no speed changes too fast.
+"""
 
 from __future__ import annotations
 
@@ -21,40 +24,47 @@ class SafetyLimits:
         lower: Lowest positions, arms in [rad], grippers 0 closed to 1 open. Shape (A,).
         upper: Highest positions. Shape (A,).
         velocity_limit: Highest speeds, arms in [rad/s], grippers in [1/s]. Shape (A,).
+        acceleration_limit: Largest changes of speed, arms in [rad/s^2], grippers in [1/s^2].
+            Shape (A,).
         is_arm_joint: False for the grippers, whose measured opening is not the commanded one.
             Shape (A,), bool.
 
     Raises:
         ConfigurationError: If the lengths differ, a number is not finite, an upper limit is
-            below the lower one, or a speed is not positive.
+            below the lower one, or a speed or acceleration is not positive.
     """
 
     joint_names: tuple[str, ...]
     lower: np.ndarray
     upper: np.ndarray
     velocity_limit: np.ndarray
+    acceleration_limit: np.ndarray
     is_arm_joint: np.ndarray
 
     def __post_init__(self) -> None:
         size = len(self.joint_names)
         for name, dtype in (('lower', np.float64), ('upper', np.float64),
-                            ('velocity_limit', np.float64), ('is_arm_joint', np.bool_)):
+                            ('velocity_limit', np.float64),
+                            ('acceleration_limit', np.float64), ('is_arm_joint', np.bool_)):
             object.__setattr__(self, name, locked_array(
                 f'safety limit {name}', getattr(self, name), dtype=dtype, shape=(size,),
                 error=ConfigurationError))
-        for name, lower, upper, speed in zip(
-                self.joint_names, self.lower, self.upper, self.velocity_limit):
+        for name, lower, upper, speed, acceleration in zip(
+                self.joint_names, self.lower, self.upper, self.velocity_limit,
+                self.acceleration_limit):
             if upper < lower:
                 raise ConfigurationError(
                     f'{name} may move from {lower} to {upper}; the upper limit must not be below '
                     'the lower one')
-            if speed <= 0:
+            if speed <= 0 or acceleration <= 0:
                 raise ConfigurationError(
-                    f'speed limit of {name} is {speed}; it must be positive')
+                    f'speed limit of {name} is {speed} and its acceleration limit is '
+                    f'{acceleration}; both must be positive')
 
     @classmethod
     def from_robot(
         cls, robot: RobotSpec, *, position_margin_rad: float, velocity_scale: float,
+        max_acceleration_rad_s2: float,
     ) -> SafetyLimits:
         """Return the robot's limits, narrowed by a margin and slowed by a factor.
 
@@ -62,10 +72,11 @@ class SafetyLimits:
             robot: The robot.
             position_margin_rad: Distance kept from the limits of the arm joints in [rad].
             velocity_scale: Share of the speed limits that is used, in (0, 1].
+            max_acceleration_rad_s2: Largest change of a motor's speed in [rad/s^2].
 
         Raises:
-            ConfigurationError: If the margin is negative or leaves no room, or the scale is
-                outside (0, 1].
+            ConfigurationError: If the margin is negative or leaves no room, the scale is outside
+                (0, 1], or the acceleration is not positive and finite.
         """
         if not position_margin_rad >= 0:
             raise ConfigurationError(
@@ -76,10 +87,15 @@ class SafetyLimits:
         is_arm_joint = np.ones(robot.num_joints, dtype=np.bool_)
         is_arm_joint[list(robot.gripper_indices)] = False
         margin = position_margin_rad * is_arm_joint
+        # A gripper's motor turns by the same laws; its opening counts in strokes.
+        motor_speed = max(robot.velocity_limit[is_arm_joint])
+        acceleration = max_acceleration_rad_s2 * np.where(
+            is_arm_joint, 1.0, robot.velocity_limit / motor_speed)
         return cls(
             joint_names=robot.joint_names,
             lower=robot.lower + margin, upper=robot.upper - margin,
-            velocity_limit=robot.velocity_limit * velocity_scale, is_arm_joint=is_arm_joint)
+            velocity_limit=robot.velocity_limit * velocity_scale,
+            acceleration_limit=acceleration, is_arm_joint=is_arm_joint)
 
     def clip(self, positions: np.ndarray) -> np.ndarray:
         """Return the nearest positions inside the limits. Shape (A,)."""
@@ -96,6 +112,11 @@ class SafetyLimits:
         return replace(
             self, lower=np.minimum(self.lower, pose), upper=np.maximum(self.upper, pose))
 
+    def with_least_openings(self, openings: np.ndarray) -> SafetyLimits:
+        """Return limits under which no gripper closes beyond its entry of `openings`, (A,)."""
+        least = np.clip(openings, self.lower, self.upper)
+        return replace(self, lower=np.where(self.is_arm_joint, self.lower, least))
+
 
 @dataclass(frozen=True, kw_only=True)
 class LimitedTarget:
@@ -105,11 +126,14 @@ class LimitedTarget:
         positions: Shape (A,), float64.
         clamped_position: Joints whose target lay outside the limits. Shape (A,), bool.
         clamped_velocity: Joints whose target was too far away for one step. Shape (A,), bool.
+        clamped_acceleration: Joints that reached neither the target nor the speed limit because
+            that would have taken too large a change of speed. Shape (A,), bool.
     """
 
     positions: np.ndarray
     clamped_position: np.ndarray
     clamped_velocity: np.ndarray
+    clamped_acceleration: np.ndarray
 
 
 def limit_target(
@@ -142,7 +166,8 @@ def limit_target(
     positions.setflags(write=False)
     return LimitedTarget(
         positions=positions, clamped_position=inside != target,
-        clamped_velocity=positions != inside)
+        clamped_velocity=positions != inside,
+        clamped_acceleration=np.zeros(shape, np.bool_))
 
 
 def largest_gap(

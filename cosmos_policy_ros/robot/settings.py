@@ -34,8 +34,8 @@ class FreshnessLimits:
     max_identical_images: int = 3
 
     def __post_init__(self) -> None:
-        _require_positive(self, 'max_joint_age_s', 'max_image_age_s', 'max_image_skew_s',
-                          'future_tolerance_s')
+        require_positive(self, 'max_joint_age_s', 'max_image_age_s', 'max_image_skew_s',
+                         'future_tolerance_s')
         if self.max_identical_images < 0:
             raise ConfigurationError(
                 f'max_identical_images is {self.max_identical_images}; allowed is 0 or more')
@@ -75,7 +75,7 @@ class ArmSettings:
     soft_start_speed_rad_s: float = 0.5
 
     def __post_init__(self) -> None:
-        _require_positive(
+        require_positive(
             self, 'control_rate_hz', 'max_joint_age_s', 'future_tolerance_s',
             'max_following_error_rad', 'following_error_time_s', 'max_start_gap_rad',
             'refused_start_gap_rad', 'soft_start_speed_rad_s')
@@ -85,7 +85,12 @@ class ArmSettings:
                 f'max_start_gap_rad, {self.max_start_gap_rad}')
 
 
-def _require_positive(settings: object, *names: str) -> None:
+def require_positive(settings: object, *names: str) -> None:
+    """Refuse settings of which a named one is not a positive, finite number.
+
+    Raises:
+        ConfigurationError: Naming the first such setting, its value and what is allowed.
+    """
     for name in names:
         value = getattr(settings, name)
         if not (math.isfinite(value) and value > 0):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cosmos_policy_ros.errors import ObservationError
+from cosmos_policy_ros.errors import ConfigurationError, ObservationError
 from cosmos_policy_ros.simulation.assets import camera_mount, load_model
 from cosmos_policy_ros.simulation.cube_finder import CubeFinder
 from cosmos_policy_ros.simulation.expert import TransferCubeExpert
@@ -32,6 +32,7 @@ class ScriptedExpertPolicy:
     known_tasks = (TransferCube.text,)
     camera_names = (_CAMERA,)
     chunk_size = CHUNK_SIZE
+    can_plan = False
 
     def __init__(self, robot: RobotSpec) -> None:
         self._expert = TransferCubeExpert(robot, load_model(TransferCube.scene))
@@ -46,7 +47,7 @@ class ScriptedExpertPolicy:
 
     def predict(self, observation: Observation, seed: int, *,
                 num_denoising_steps: int | None = None,
-                with_future_images: bool = False) -> Prediction:
+                with_future_images: bool = False, planning: object = None) -> Prediction:
         """Return the part of the plan that follows the observation.
 
         Args:
@@ -54,11 +55,15 @@ class ScriptedExpertPolicy:
             seed: Ignored, the expert is deterministic.
             num_denoising_steps: Ignored, the expert does not denoise.
             with_future_images: Ignored, the expert imagines nothing.
+            planning: Must be None, the expert has no candidates to choose from.
 
         Raises:
+            ConfigurationError: If planning is asked for.
             ObservationError: If the task is another one, the image or the cube in it is missing,
                 or the stamp lies before the plan.
         """
+        if planning is not None:
+            raise ConfigurationError(f'the scripted expert cannot plan; asked for {planning}')
         if observation.task not in self.known_tasks:
             raise ObservationError(f'the scripted expert does not know the task '
                                    f'{observation.task!r}; known: {", ".join(self.known_tasks)}')
@@ -76,6 +81,11 @@ class ScriptedExpertPolicy:
             future_proprio=positions[-1],
             value=min(1.0, elapsed_ns / _PERIOD_NS / (len(self._plan) - 1)),
             seed=seed, num_denoising_steps=0, mode='scripted')
+
+    def seen_images(self, observation: Observation) -> dict[str, np.ndarray]:
+        """Return nothing: the expert imagines no images to compare with."""
+        del observation
+        return {}
 
     def _look_and_plan(self, observation: Observation) -> np.ndarray:
         if _CAMERA not in observation.images:

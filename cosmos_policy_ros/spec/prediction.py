@@ -12,19 +12,8 @@ import numpy as np
 from cosmos_policy_ros.errors import PredictionError
 from cosmos_policy_ros.spec.action import ActionChunk
 from cosmos_policy_ros.spec.arrays import locked_array
-
-
-@dataclass(frozen=True, kw_only=True)
-class StageTiming:
-    """How long one stage of a query took.
-
-    Attributes:
-        name: Stage, for example `encode`.
-        duration_s: Wall time in [s].
-    """
-
-    name: str
-    duration_s: float
+from cosmos_policy_ros.spec.plan import Plan
+from cosmos_policy_ros.spec.stage_timing import StageTiming
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +28,10 @@ class Prediction:
             empty unless asked for.
         seed: Seed of the diffusion noise.
         num_denoising_steps: Denoising steps asked for; 0 for a policy that does not denoise.
-        mode: How the chunk was chosen: `direct`, `planning` or `scripted`.
+        mode: How the chunk was chosen: `direct`, `planning` (by its value among others) or
+            `scripted`.
         timings: Wall time of each stage.
+        plan: What planning did, whether or not it made the choice; None if none was asked for.
 
     Raises:
         PredictionError: If a number is not finite or the value is outside [0, 1].
@@ -54,6 +45,7 @@ class Prediction:
     num_denoising_steps: int
     mode: str = 'direct'
     timings: tuple[StageTiming, ...] = ()
+    plan: Plan | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'future_proprio', locked_array(

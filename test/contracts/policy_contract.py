@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from cosmos_policy_ros.errors import ConfigurationError, ObservationError
+from cosmos_policy_ros.policy.planning_settings import PlanningSettings
 from cosmos_policy_ros.policy.protocol import Policy
 from cosmos_policy_ros.spec.observation import Observation
 from cosmos_policy_ros.spec.prediction import Prediction
@@ -112,3 +113,16 @@ class PolicyContract:
     def test_a_joint_vector_of_another_length_is_refused(self, policy, observation):
         with pytest.raises(ObservationError, match='proprio has 13'):
             policy.predict(replace(observation, proprio=observation.proprio[:-1]), 0)
+
+    def test_it_plans_if_it_says_so_and_refuses_otherwise(self, policy, observation):
+        settings = PlanningSettings(
+            num_candidates=2, is_joint=True, num_denoising_steps_action=1)
+        assert policy.predict(observation, 0, planning=None).plan is None
+        policy.reset()
+        if not policy.can_plan:
+            with pytest.raises(ConfigurationError, match='cannot plan'):
+                policy.predict(observation, 0, planning=settings)
+        else:
+            prediction = policy.predict(observation, 3, planning=settings)
+            assert prediction.mode == 'planning'
+            assert [one.seed for one in prediction.plan.candidates] == [3, 4]

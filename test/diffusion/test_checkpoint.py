@@ -11,8 +11,9 @@ from safetensors.torch import load_file, save_file
 import torch
 
 from cosmos_policy_ros.diffusion.checkpoint import (
-    default_dtype, load_checkpoint, read_tensors, save_checkpoint)
+    default_dtype, load_checkpoint, save_checkpoint)
 from cosmos_policy_ros.diffusion.config import save_config
+from cosmos_policy_ros.diffusion.weight_files import read_tensors
 from cosmos_policy_ros.errors import CheckpointError, ConfigurationError
 
 

@@ -44,6 +44,8 @@ def test_a_whole_number_serves_where_a_real_one_is_expected(tmp_path, tiny_confi
     ({'sigma_min': 80.0}, 'sigma_min 80.0 must be below'),
     ({'image_size_px': 40}, 'must be a multiple of 16'),
     ({'random_weights_seed': 'zero'}, 'expected int or NoneType'),
+    ({'trained_values': ['v_prev']}, 'trained_values has v_prev; known: v_next'),
+    ({'trained_values': ['q']}, 'random_weights_seed 0 says that nothing was trained'),
     ({'temperature': 1.0}, 'has unknown keys: temperature'),
     ({'transformer': None}, 'transformer is None; expected an object'),
     ({'transformer__num_heads': 5}, 'cannot be split over 5 heads'),
@@ -63,6 +65,16 @@ def test_a_value_that_cannot_be_used_is_refused_by_name(tmp_path, tiny_config, c
     with pytest.raises(ConfigurationError) as caught:
         load_config(path)
     assert text in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_values_are_trained_only_if_the_file_says_so(tmp_path, tiny_config):
+    path = write(tmp_path / 'config.json', tiny_config, random_weights_seed=None,
+                 trained_values=['v_next', 'q'])
+    assert load_config(path).trained_values == ('v_next', 'q')
+    content = json.loads(path.read_text())
+    del content['trained_values']
+    path.write_text(json.dumps(content))
+    assert load_config(path).trained_values == ()
 
 
 def test_a_missing_key_is_refused_by_name(tmp_path, tiny_config):

@@ -6,6 +6,7 @@ from copy import deepcopy
 import pytest
 import torch
 
+from cosmos_policy_ros.diffusion.latent_injection import extract_vector
 from cosmos_policy_ros.diffusion.latent_layout import NetworkRole
 
 
@@ -51,6 +52,28 @@ def test_a_batch_of_seeds_equals_the_seeds_one_by_one(model, clean, text):
               for seed in (3, 4)]
     torch.testing.assert_close(batch, torch.cat(single), atol=1e-4, rtol=1e-4)
     assert not torch.allclose(batch[0], batch[1], atol=1e-2)
+
+
+def test_equal_seeds_in_a_batch_give_equal_samples(model, clean, text):
+    batch = model.sample(clean, role=NetworkRole.POLICY, text=text, seeds=[7, 3, 7])
+    single = model.sample(clean, role=NetworkRole.POLICY, text=text, seeds=[7])
+    for index in (0, 2):
+        torch.testing.assert_close(batch[index], single[0], atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(batch[0], batch[1], atol=1e-2)
+
+
+def test_looking_further_starts_from_the_imagined_images_and_joints(model, clean, text):
+    latents = model.sample(clean, role=NetworkRole.POLICY, text=text, seeds=[0, 1])
+    advanced = model.advance(latents)
+    layout = model.layout
+    assert advanced.shape[2] == layout.action
+    assert torch.equal(advanced[:, :, layout.blank], latents[:, :, layout.blank])
+    for view, frame in layout.current_views.items():
+        assert torch.equal(advanced[:, :, frame], latents[:, :, layout.future_views[view]])
+    joints = extract_vector(advanced, layout.proprio, 14)
+    torch.testing.assert_close(joints, model.future_proprio(latents))
+    stale = extract_vector(latents, layout.proprio, 14)
+    assert not torch.allclose(joints, stale, atol=1e-2)
 
 
 def test_the_observation_and_the_joints_reach_the_action(model, clean, text):

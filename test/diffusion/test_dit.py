@@ -146,3 +146,14 @@ def test_in_bfloat16_the_times_are_rounded_before_they_are_embedded(transformer,
 
 def test_the_sinusoid_starts_with_cosines():
     assert timestep_sinusoid(torch.zeros(1, 1), 8).tolist() == [[[1, 1, 1, 1, 0, 0, 0, 0]]]
+
+
+def test_modulation_of_many_times_at_once_is_that_of_each(transformer, inputs):
+    latents, times, text, mask = inputs
+    encoded = transformer.encode_text(text)
+    rows = transformer.modulate(times).rows()
+    assert len(rows) == 2 and rows[0].blocks.is_contiguous()
+    for row, time in zip(rows, times):
+        expected = transformer(latents, time[None], encoded, mask)
+        torch.testing.assert_close(
+            transformer.velocity(latents, row, encoded, mask), expected, atol=1e-5, rtol=0)

@@ -6,8 +6,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cosmos_policy_ros.evaluation.episode_plots import (
-    plot_control_period, plot_joints, plot_stages)
+from cosmos_policy_ros.evaluation.episode_plots import plot_joints, plot_stages
 from cosmos_policy_ros.evaluation.episode_report import Distribution
 from cosmos_policy_ros.evaluation.episode_series import load_series
 from cosmos_policy_ros.evaluation.motion_report import compute_report
@@ -58,10 +57,3 @@ def test_bars_are_the_percentiles_in_milliseconds():
     assert sorted(bar.get_width() for bar in axes.patches) == pytest.approx([100, 300, 500, 700])
     assert [label.get_text() for label in axes.get_yticklabels()] == [
         'encode', 'observation to chunk']
-
-
-def test_no_period_is_lost_from_the_histogram():
-    periods_s = np.array([0.02] * 50 + [0.5, 0.03, 0.001])
-    [axes] = plot_control_period(np.cumsum(periods_s)).axes
-    assert sum(bar.get_height() for bar in axes.patches) == len(periods_s) - 1
-    assert '1 beyond 50 ms' in axes.get_xlabel()

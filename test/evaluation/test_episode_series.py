@@ -10,7 +10,7 @@ import pytest
 from synthetic_episode import joint_angle, opening, START_NS, SyntheticRecorder
 
 from cosmos_policy_ros.errors import RecordingError
-from cosmos_policy_ros.evaluation.episode_series import load_series
+from cosmos_policy_ros.evaluation.episode_series import arm_sample, load_series
 from cosmos_policy_ros.recording.episode import EpisodeLabel
 from cosmos_policy_ros.recording.reader import EpisodeReader
 from cosmos_policy_ros.recording.topic import Topic
@@ -53,6 +53,25 @@ def test_chunks_keep_stamp_latency_targets_and_stages(reader, topics):
     assert first.positions[9, 3] == pytest.approx(joint_angle(3, 0.4))
     assert first.stages_s == pytest.approx({'encode': 0.05, 'denoise': 0.15, 'decode': 0.02})
     assert (first.policy, first.is_trained, first.mode) == ('tiny', False, 'direct')
+
+
+class _Status:
+    """A status message, of the present definition or an earlier one."""
+
+    state, stop_reason, ticks, late_ticks = 'moving', 'none', 9, 1
+    chunks_accepted = chunks_rejected = late_actions_skipped = 0
+    position_clamps = velocity_clamps = 0
+
+
+class _LaterStatus(_Status):
+    strategy, acceleration_clamps, gripper_clamps = 'blocking', 3, 2
+
+
+def test_what_earlier_definitions_did_not_count_is_left_out():
+    earlier, later = arm_sample(1.0, _Status()), arm_sample(1.0, _LaterStatus())
+    assert (earlier.strategy, later.strategy) == ('', 'blocking')
+    assert 'acceleration_clamps' not in earlier.counters
+    assert (later.counters['acceleration_clamps'], later.counters['gripper_clamps']) == (3, 2)
 
 
 def test_duration_spans_all_topics(reader, topics):

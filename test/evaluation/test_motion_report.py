@@ -104,7 +104,23 @@ def test_arm_and_simulation_states_are_counted_over_the_episode(report: EpisodeR
     assert report.arm.counters['late_ticks'] == 4
     assert report.arm.stop_reasons == ('no_chunk',)
     assert report.arm.moving_share == pytest.approx(8 / 9)
+    assert (report.arm.idle_share, report.arm.strategies) == (0.0, ())
     assert (report.is_success, report.task_stage) == (True, 'in the cup')
+
+
+def test_motion_along_agreeing_chunks_has_no_seam_and_the_jerk_of_its_curve(
+        report: EpisodeReport):
+    assert report.seams.borders == 3
+    assert report.seams.speed_step.p99 <= 1.1 * report.seams.inside_speed_step_p99
+    assert report.seams.disagreement.p99 < 2e-4
+    # The curve is 0.25 sin(2 t); commands are recorded as 32-bit numbers.
+    assert report.joints[0].jerk_rms == pytest.approx(2.0 / 2**0.5, rel=0.1)
+
+
+def test_histograms_hold_every_chunk_and_command(report: EpisodeReport):
+    assert sum(report.policy.latency_histogram.counts) == 5
+    assert sum(report.control_rate_histogram.counts) == 200
+    assert report.control_rate_histogram.edges[-1] == pytest.approx(100.0)
 
 
 def test_speed_is_that_of_the_motion(report: EpisodeReport):
@@ -150,9 +166,11 @@ def test_missing_parts_are_none_not_zero(
     recorder.joints(0.0)
     report = report_of(recorder.writer.finish(EpisodeLabel(), ended_ns=START_NS), topics)
     assert (report.policy, report.arm, report.control_period) == (None, None, None)
+    assert (report.seams, report.control_rate_histogram) == (None, None)
     assert (report.is_success, report.task_stage) == (None, None)
     assert report.joints[0].tracking_rms is None
     assert report.joints[0].speed_max is None
+    assert report.joints[0].jerk_rms is None
     assert stream(report, '/follower_left/joint_states').rate_hz is None
 
 

@@ -75,7 +75,7 @@ def page(html: str) -> Page:
 
 
 def test_page_needs_no_other_file(page: Page):
-    assert len(page.sources) == 4
+    assert len(page.sources) == 6
     assert all(source.startswith('data:image/png;base64,') for source in page.sources)
     assert not page.open
 
@@ -92,13 +92,21 @@ def test_summary_comes_before_the_first_plot(html: str):
     summary = Page(html[:html.index('<img')]).text
     for words in ('put the red cube into the cup', 'success', 'tiny', 'untrained', '4.2 s',
                   '250 ms', '50.0 Hz', '25.0 Hz', 'largest rms tracking error', '4 late ticks',
-                  'no_chunk', 'done'):
+                  'no_chunk', 'done', '0.0%',
+                  'speed step at borders of chunks'):
         assert words in summary, words
 
 
 def test_every_topic_and_joint_is_listed(page: Page, reader):
     for name in (*reader.topics, *ALOHA.joint_names):
         assert name in page.text
+
+
+def test_seams_and_jerk_are_tabled(page: Page, content: Content):
+    assert f'step at {content[0].seams.borders} borders of chunks' in page.text
+    assert 'jerk of the commands' in page.text
+    without = Page(render_page(dataclasses.replace(content[0], seams=None), content[1]))
+    assert 'No chunk took over from another' in without.text
 
 
 def test_trained_policy_raises_no_notice(content: Content, page: Page):

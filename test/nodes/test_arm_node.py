@@ -4,13 +4,15 @@
 import numpy as np
 import pytest
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from cosmos_policy_ros.nodes import conversions, qos
 from cosmos_policy_ros.nodes.arm_node import ArmNode
 from cosmos_policy_ros.nodes.interfaces import (
-    ArmStatusMsg, JointGroupCommand, JointSingleCommand, OperatingModes, TorqueEnable)
+    ArmStatusMsg, JointGroupCommand, JointSingleCommand, OperatingModes, PolicyStatusMsg,
+    TorqueEnable)
 from cosmos_policy_ros.nodes.simulated_aloha_node import SimulatedAlohaNode
 from cosmos_policy_ros.spec.action import ActionChunk
 from cosmos_policy_ros.spec.aloha import ALOHA
@@ -295,6 +297,84 @@ def test_deactivation_holds_first_and_then_falls_silent(ros, world):
     world.wait_for('inactive', 'deactivated')
     answer = ros.call(world.node, Trigger, '/arm_node/start', Trigger.Request())
     assert not answer.success and 'not active' in answer.message
+
+
+def test_an_emergency_stop_holds_and_must_be_released_before_a_start(ros, world):
+    button = world.node.create_publisher(Bool, '/emergency_stop', qos.CHUNK)
+    ros.spin_until(button.get_subscription_count, 'the subscription')
+    world.start()
+    world.send(ramp(0.5))
+    world.wait_for('moving')
+    button.publish(Bool(data=True))
+    world.wait_for('holding', 'emergency_stop')
+    answer = world.start()
+    assert not answer.success and 'emergency stop' in answer.message
+    button.publish(Bool(data=False))
+    ros.spin(0.2)
+    assert world.status.state == 'holding'
+    assert ros.call(world.node, Trigger, '/arm_node/resume', Trigger.Request()).success
+
+
+def test_torque_that_somebody_switches_off_holds_the_arms(ros):
+    world = World(ros, driver_poll_period_s=0.2)
+    world.start()
+    ros.call(world.node, TorqueEnable, '/follower_right/torque_enable',
+             TorqueEnable.Request(cmd_type='single', name='waist', enable=False))
+    world.wait_for('holding', 'torque_off')
+    assert 'follower_right' in world.status.detail and 'waist' in world.status.detail
+
+
+def test_a_mode_changed_behind_our_back_holds_the_arms(ros):
+    world = World(ros, driver_poll_period_s=0.2)
+    world.start()
+    ros.call(world.node, OperatingModes, '/follower_left/set_operating_modes',
+             OperatingModes.Request(cmd_type='single', name='gripper', mode='pwm',
+                                    profile_type='velocity'))
+    world.wait_for('holding', 'driver_mode')
+    assert 'pwm' in world.status.detail
+
+
+def test_a_motor_in_error_holds_the_arms_naming_it(ros):
+    world = World(ros, driver_poll_period_s=0.2)
+    world.start()
+    with world.robot._simulation.driver('follower_left') as driver:
+        driver.fail_motor('elbow')
+    world.wait_for('holding', 'motor_error')
+    assert 'elbow' in world.status.detail and 'overload' in world.status.detail
+
+
+def test_a_policy_node_that_falls_silent_holds_the_arms(ros):
+    world = World(ros, policy_timeout_s=0.5)
+    policy = world.node.create_publisher(PolicyStatusMsg, '/policy_status', qos.STATUS)
+    ros.spin_until(policy.get_subscription_count, 'the subscription')
+    world.start()
+    policy.publish(PolicyStatusMsg())
+    world.wait_for('holding', 'policy_dead')
+
+
+def test_go_home_and_sleep_are_slow_motions_that_end_in_a_hold(ros):
+    world = World(ros, pose_speed_rad_s=2.0)
+    world.start()
+    answer = ros.call(world.node, Trigger, '/arm_node/sleep', Trigger.Request())
+    assert answer.success, answer.message
+    world.wait_for('positioning')
+    world.wait_for('holding', 'arrived')
+    np.testing.assert_allclose(world.status.measured[:6], ALOHA.arms[0].sleep_rad, atol=0.06)
+    assert ros.call(world.node, Trigger, '/arm_node/go_home', Trigger.Request()).success
+    world.wait_for('positioning')
+    ros.call(world.node, Trigger, '/arm_node/stop', Trigger.Request())
+    world.wait_for('holding', 'requested')
+
+
+def test_the_strategy_changes_while_the_arms_move(ros, world):
+    from rclpy.parameter import Parameter
+    world.start()
+    world.send(ramp(0.3))
+    world.wait_for('moving')
+    assert world.arms.set_parameters([Parameter('strategy', value='blocking')])[0].successful
+    ros.spin_until(lambda: world.status.strategy == 'blocking', 'the new strategy')
+    result = world.arms.set_parameters([Parameter('strategy', value='teleport')])[0]
+    assert not result.successful and 'async_blend' in result.reason
 
 
 def test_automatic_start_waits_for_the_driver(ros):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes of nodes end on one signal, cut nothing short, and tell by their status how it went."""
+"""Processes of nodes end on one signal, cut nothing short, and tell a failure by their status."""
 
 import signal
 import subprocess

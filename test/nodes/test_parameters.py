@@ -9,7 +9,7 @@ import yaml
 
 from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.nodes.parameters import (
-    ArmNodeParameters, declare, PolicyNodeParameters, RecorderNodeParameters,
+    ArmNodeParameters, declare, PolicyNodeParameters, RecorderNodeParameters, ros_name,
     SimulatedAlohaNodeParameters, updated)
 from cosmos_policy_ros.spec.resources import resource
 
@@ -20,12 +20,21 @@ KINDS = {'policy_node': PolicyNodeParameters, 'arm_node': ArmNodeParameters,
 FILLED_BY_BRINGUP = {'topics', 'optional_topics'}
 
 
+def flat(content, prefix=''):
+    """Return nested parameters under their dotted names."""
+    pairs = {}
+    for key, value in content.items():
+        pairs |= flat(value, f'{prefix}{key}.') if isinstance(value, dict) else {
+            f'{prefix}{key}': value}
+    return pairs
+
+
 @pytest.mark.parametrize('name', KINDS)
 def test_the_yaml_file_holds_exactly_the_declared_parameters_and_defaults(name):
     content = yaml.safe_load(resource(f'config/{name}.yaml').read_text())
-    from_yaml = content[name]['ros__parameters']
+    from_yaml = flat(content[name]['ros__parameters'])
     from_code = {
-        item.name: getattr(KINDS[name](), item.name) for item in fields(KINDS[name])
+        ros_name(item.name): getattr(KINDS[name](), item.name) for item in fields(KINDS[name])
         if item.name not in FILLED_BY_BRINGUP}
     assert {key: list(value) if isinstance(value, tuple) else value
             for key, value in from_code.items()} == from_yaml
@@ -57,7 +66,8 @@ def test_an_override_out_of_range_stops_the_declaration(ros):
 
 
 @pytest.mark.parametrize(('change', 'message'), [
-    (Parameter('num_denoising_steps', value=0), 'num_denoising_steps is 0; allowed is 1 to 100'),
+    (Parameter('denoising_steps.action', value=0),
+     'denoising_steps.action is 0; allowed is 1 to 100'),
     (Parameter('max_joint_age_s', value=float('nan')), 'must be finite'),
     (Parameter('policy', value='magic'), 'allowed is one of cosmos, scripted'),
 ])
@@ -69,6 +79,6 @@ def test_a_change_that_is_not_allowed_names_the_value_and_what_is_allowed(change
 def test_one_bad_change_refuses_the_whole_set():
     current = PolicyNodeParameters()
     with pytest.raises(ConfigurationError):
-        updated(current, [Parameter('seed', value=1), Parameter('execution_horizon', value=0)])
+        updated(current, [Parameter('seed', value=1), Parameter('execution_horizon', value=-1)])
     assert updated(current, [Parameter('seed', value=1)]).seed == 1
     assert updated(current, [Parameter('use_sim_time', value=True)]) == current

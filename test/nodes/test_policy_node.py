@@ -15,10 +15,12 @@ from trajectory_msgs.msg import JointTrajectory
 
 from cosmos_policy_ros.errors import ConfigurationError, PredictionError
 from cosmos_policy_ros.nodes import conversions, qos
-from cosmos_policy_ros.nodes.interfaces import ActionChunkMsg, PolicyStatusMsg
+from cosmos_policy_ros.nodes.interfaces import (
+    ActionChunkMsg, PlanMsg, PolicyStatusMsg, PredictionErrorMsg)
 from cosmos_policy_ros.nodes.policy_node import PolicyNode
 from cosmos_policy_ros.spec.action import ActionChunk
 from cosmos_policy_ros.spec.aloha import ALOHA
+from cosmos_policy_ros.spec.plan import best_candidate, Candidate, Plan
 from cosmos_policy_ros.spec.prediction import Prediction
 
 CAMERAS = ('cam_high', 'cam_left_wrist', 'cam_right_wrist')
@@ -29,17 +31,21 @@ class StillPolicy:
 
     name, is_trained, known_tasks, chunk_size = 'still', True, ('hold still', 'wave'), 50
     camera_names = CAMERAS
+    can_plan, trained_values = True, ('v_next',)
 
     def __init__(self):
         self.seen = []
+        self.plannings = []
         self.resets = 0
         self.error = None
         self.gate = threading.Event()
         self.gate.set()
 
-    def predict(self, observation, seed, *, num_denoising_steps=None, with_future_images=False):
-        """Return a chunk that holds still."""
+    def predict(self, observation, seed, *, num_denoising_steps=None, with_future_images=False,
+                planning=None):
+        """Return a chunk that holds still, and a plan if one is asked for."""
         self.seen.append((observation, seed, num_denoising_steps, with_future_images))
+        self.plannings.append(planning)
         self.gate.wait(10.0)
         if self.error is not None:
             raise self.error
@@ -48,11 +54,29 @@ class StillPolicy:
             chunk=ActionChunk(positions=np.tile(observation.proprio, (50, 1)),
                               stamp_ns=observation.stamp_ns, period_ns=40_000_000),
             future_proprio=observation.proprio, value=0.5, seed=seed, num_denoising_steps=5,
-            future_images=images if with_future_images else {})
+            future_images=images if with_future_images else {},
+            mode='planning' if planning else 'direct',
+            plan=plan_of(planning, observation.proprio) if planning else None)
+
+    def seen_images(self, observation):
+        """Return small grey images."""
+        return {camera: np.full((8, 8, 3), 60, np.uint8) for camera in CAMERAS}
 
     def reset(self):
         """Count resets."""
         self.resets += 1
+
+
+def plan_of(settings, proprio):
+    """Return a plan whose second candidate is the best."""
+    chunk = np.tile(proprio, (50, 1))
+    candidates = tuple(Candidate(
+        seed=index, chunk=chunk, value=0.9 if index == 1 else 0.2,
+        member_values=np.full((1, 1, 1), 0.9 if index == 1 else 0.2))
+        for index in range(settings.num_candidates))
+    return Plan(candidates=candidates, winner_index=best_candidate(candidates),
+                num_requested=settings.num_candidates, value_kind=settings.value_kind,
+                aggregation=settings.aggregation, search_depth=1, reason='complete')
 
 
 class Robot:
@@ -143,6 +167,13 @@ def test_queries_follow_one_another_by_the_execution_horizon(ros):
     stamps_s = [conversions.stamp_to_ns(chunk.header.stamp) / 1e9 for chunk in world.chunks]
     # A query is due a horizon after the last observation; its images are then a little older.
     assert 0.3 <= min(np.diff(stamps_s)) and np.median(np.diff(stamps_s)) < 0.6
+
+
+def test_without_a_horizon_the_next_query_is_as_late_as_the_latency_permits(ros):
+    world = World(ros, execution_horizon=0, blend_s=0.4)
+    ros.spin_until(lambda: len(world.chunks) >= 3, 'three chunks')
+    stamps_s = [conversions.stamp_to_ns(chunk.header.stamp) / 1e9 for chunk in world.chunks]
+    assert 0.8 < np.diff(stamps_s)[-1] < 1.7
 
 
 def test_images_are_imagined_only_while_somebody_watches(ros):
@@ -253,7 +284,7 @@ def test_a_node_that_cannot_become_what_autostart_asks_for_is_not_made(ros):
 
 def test_a_parameter_out_of_range_is_refused_with_the_range(ros):
     world = World(ros)
-    assert 'from_value' in world.set(execution_horizon=0) or '1' in world.set(execution_horizon=0)
+    assert '1000' in world.set(execution_horizon=-1)
     assert world.node.get_parameter('execution_horizon').value == 5
     assert 'unconfigured' in world.set(checkpoint='elsewhere')
 
@@ -271,6 +302,80 @@ def test_an_unforeseen_error_stops_the_queries(ros):
     world.policy.error = ZeroDivisionError('surprise')
     world.wait_for_problem('surprise')
     ros.spin_until(lambda: world.statuses[-1].state == 'stopped', 'the stopped state')
+
+
+def test_planning_is_switched_on_and_off_while_running(ros):
+    world = World(ros)
+    plans = ros.collect(world.robot.node, PlanMsg, '/policy_node/plan')
+    ros.spin_until(lambda: world.chunks, 'a direct chunk')
+    assert not plans and world.chunks[-1].mode == 'direct'
+    assert world.set(num_candidates=4) == '' and world.set(mode='planning') == ''
+    ros.spin_until(lambda: plans and world.chunks[-1].mode == 'planning', 'a plan')
+    plan = plans[0]
+    assert (len(plan.candidates), plan.winner_index, plan.num_counted) == (4, 1, 4)
+    assert plan.value_spread == pytest.approx(0.7) and plan.reason == 'complete'
+    assert len(plan.candidates[0].positions) == 50 * 14
+    assert plan.header.stamp in [chunk.header.stamp for chunk in world.chunks]
+    assert world.set(mode='direct') == ''
+    count = len(world.chunks)
+    ros.spin_until(lambda: any(chunk.mode == 'direct' for chunk in world.chunks[count:]),
+                   'a direct chunk again')
+
+
+def test_planning_parameters_that_contradict_each_other_are_refused_together(ros):
+    world = World(ros)
+    results = world.node.set_parameters_atomically([
+        Parameter('value_kind', value='q'), Parameter('num_futures', value=3)])
+    assert not results.successful and 'num_futures 3' in results.reason
+    assert world.node.get_parameter('value_kind').value == 'v_next'
+    assert world.set(num_candidates=0) != ''
+
+
+def test_planning_with_an_untrained_value_warns_or_is_refused(ros):
+    world = World(ros)
+    assert world.set(value_kind='q') == '' and world.set(mode='planning') == ''
+    ros.spin_until(lambda: world.statuses and 'not trained' in world.statuses[-1].warning,
+                   'the warning')
+    world.set(mode='direct')
+    world.set(untrained_value='refuse')
+    reason = world.set(mode='planning')
+    assert "'q'" in reason and 'trained: v_next' in reason
+
+
+def test_a_policy_that_cannot_plan_refuses_the_mode(ros):
+    world = World(ros)
+    world.policy.can_plan = False
+    assert 'cannot plan' in world.set(mode='planning')
+
+
+def test_predictions_are_compared_with_what_arrives_at_their_time(ros):
+    world = World(ros, watch_predictions=True, execution_horizon=10)
+    errors = ros.collect(world.robot.node, PredictionErrorMsg, '/policy_node/prediction_error')
+    ros.spin_until(lambda: errors, 'a comparison, two seconds after its prediction')
+    error = errors[0]
+    assert list(error.cameras) == list(CAMERAS)
+    np.testing.assert_allclose(error.image_error, 10 / 255, atol=1e-6)
+    assert list(error.image_change) == [0.0] * 3
+    assert error.proprio_rms < 1e-6 and 0 <= error.lateness_s < 0.3
+    assert error.uncertainty == pytest.approx(10 / 255)
+    due = [conversions.stamp_to_ns(chunk.header.stamp) + 2 * 10**9 for chunk in world.chunks]
+    assert conversions.stamp_to_ns(error.header.stamp) in due
+
+
+def test_the_prediction_error_decides_whether_planning_pays(ros):
+    world = World(ros, watch_predictions=True, mode='planning', uncertainty_threshold=0.5)
+    ros.spin_until(lambda: any(settings.uncertainty is not None
+                               for settings in world.policy.plannings), 'a known uncertainty')
+    known = [settings for settings in world.policy.plannings if settings.uncertainty is not None]
+    assert known[0].uncertainty == pytest.approx(10 / 255) and not known[0].is_needed
+
+
+def test_shutdown_while_configured_and_while_not_ends_quietly(ros):
+    world = World(ros)
+    world.node.trigger_shutdown()
+    assert world.node._policy is None
+    other = World(ros, autostart='unconfigured')
+    other.node.trigger_shutdown()
 
 
 def test_cleanup_and_configure_start_afresh(ros):

@@ -8,6 +8,7 @@ import pytest
 
 from cosmos_policy_ros.errors import PredictionError
 from cosmos_policy_ros.policy.inference_worker import InferenceRequest, InferenceWorker
+from cosmos_policy_ros.policy.planning_settings import PlanningSettings
 
 DEADLINE_S = 5.0
 
@@ -20,12 +21,13 @@ class GatedPolicy:
         self.gate.set()
         self.started = Queue()
 
-    def predict(self, observation, seed, *, num_denoising_steps=None, with_future_images=False):
+    def predict(self, observation, seed, *, num_denoising_steps=None, with_future_images=False,
+                planning=None):
         self.started.put(seed)
         assert self.gate.wait(DEADLINE_S), 'the gate stayed closed'
         if seed == 13:
             raise PredictionError('seed 13 fails')
-        return seed, num_denoising_steps, with_future_images, get_ident()
+        return seed, num_denoising_steps, with_future_images, planning, get_ident()
 
 
 @pytest.fixture
@@ -62,11 +64,13 @@ def request_for(synthetic_observation):
 
 def test_a_request_is_answered_on_another_thread_with_its_options(
         worker, predictions, request_for):
-    asked = request_for(1, num_denoising_steps=4, with_future_images=True)
+    settings = PlanningSettings()
+    asked = request_for(1, num_denoising_steps=4, with_future_images=True, planning=settings)
     assert worker.submit(asked)
-    request, (seed, steps, images, thread) = predictions.get(timeout=DEADLINE_S)
+    request, (seed, steps, images, planning, thread) = predictions.get(timeout=DEADLINE_S)
     assert request is asked
-    assert (seed, steps, images) == (1, 4, True) and thread != get_ident()
+    assert (seed, steps, images) == (1, 4, True) and planning is settings
+    assert thread != get_ident()
 
 
 def test_a_waiting_request_is_replaced_by_a_newer_one(

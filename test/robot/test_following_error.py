@@ -10,7 +10,8 @@ from cosmos_policy_ros.robot.safety import SafetyLimits
 from cosmos_policy_ros.spec.aloha import ALOHA
 
 MS = 1_000_000
-LIMITS = SafetyLimits.from_robot(ALOHA, position_margin_rad=0.0, velocity_scale=1.0)
+LIMITS = SafetyLimits.from_robot(
+    ALOHA, position_margin_rad=0.0, velocity_scale=1.0, max_acceleration_rad_s2=15.0)
 
 
 def _errors(size_rad: float, times_ms: list[int], index: int = 9) -> list[bool]:

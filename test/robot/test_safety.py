@@ -15,7 +15,8 @@ from cosmos_policy_ros.errors import ConfigurationError, PredictionError
 from cosmos_policy_ros.robot.safety import largest_gap, limit_target, SafetyLimits
 from cosmos_policy_ros.spec.aloha import ALOHA
 
-LIMITS = SafetyLimits.from_robot(ALOHA, position_margin_rad=0.02, velocity_scale=0.5)
+LIMITS = SafetyLimits.from_robot(
+    ALOHA, position_margin_rad=0.02, velocity_scale=0.5, max_acceleration_rad_s2=15.0)
 ROUNDING = 1e-12
 START = LIMITS.clip(ALOHA.start_pose)
 
@@ -113,6 +114,9 @@ def test_limits_are_those_of_the_robot_with_margin_for_arms_only():
     np.testing.assert_allclose(LIMITS.lower, ALOHA.lower + margin)
     np.testing.assert_allclose(LIMITS.upper, ALOHA.upper - margin)
     np.testing.assert_allclose(LIMITS.velocity_limit, ALOHA.velocity_limit / 2)
+    # A gripper's motor turns by 1.0017 rad from closed to open.
+    np.testing.assert_allclose(
+        LIMITS.acceleration_limit, ([15.0] * 6 + [15.0 / 1.0017]) * 2, rtol=1e-9)
     assert np.flatnonzero(~LIMITS.is_arm_joint).tolist() == [6, 13]
 
 
@@ -121,17 +125,20 @@ def test_limits_are_those_of_the_robot_with_margin_for_arms_only():
     (2.0, 'left_shoulder may move')])
 def test_margin_that_leaves_no_room_is_refused(margin_rad, text):
     with pytest.raises(ConfigurationError, match=text):
-        SafetyLimits.from_robot(ALOHA, position_margin_rad=margin_rad, velocity_scale=1.0)
+        SafetyLimits.from_robot(ALOHA, position_margin_rad=margin_rad, velocity_scale=1.0,
+                                max_acceleration_rad_s2=15.0)
 
 
 @pytest.mark.parametrize('scale', [0.0, -0.5, 1.01, math.nan])
 def test_speed_beyond_the_robots_is_refused(scale):
     with pytest.raises(ConfigurationError, match=f'velocity_scale is {scale}'):
-        SafetyLimits.from_robot(ALOHA, position_margin_rad=0.0, velocity_scale=scale)
+        SafetyLimits.from_robot(ALOHA, position_margin_rad=0.0, velocity_scale=scale,
+                                max_acceleration_rad_s2=15.0)
 
 
 @pytest.mark.parametrize('fields, text', [
     ({'velocity_limit': np.zeros(14)}, 'speed limit of left_waist is 0.0'),
+    ({'acceleration_limit': np.full(14, -1.0)}, 'acceleration limit is -1.0'),
     ({'lower': np.zeros(13)}, 'lower has shape'),
     ({'upper': np.full(14, np.inf)}, 'upper is not finite')])
 def test_limits_that_are_none_are_refused(fields, text):
@@ -151,6 +158,15 @@ def test_slowed_limits_slow_the_arms_and_leave_the_grippers():
     assert (slowed.velocity_limit[LIMITS.is_arm_joint] == 0.5).all()
     np.testing.assert_array_equal(slowed.velocity_limit[[6, 13]], LIMITS.velocity_limit[[6, 13]])
     np.testing.assert_array_equal(LIMITS.slowed(99.0).velocity_limit, LIMITS.velocity_limit)
+
+
+@given(openings=NEAR_POSE)
+def test_least_openings_narrow_the_grippers_alone_and_within_their_range(openings):
+    narrowed = LIMITS.with_least_openings(openings)
+    arms = LIMITS.is_arm_joint
+    np.testing.assert_array_equal(narrowed.lower[arms], LIMITS.lower[arms])
+    np.testing.assert_array_equal(narrowed.lower[~arms], np.clip(openings[~arms], 0, 1))
+    np.testing.assert_array_equal(narrowed.upper, LIMITS.upper)
 
 
 @given(a=NEAR_POSE, b=NEAR_POSE)

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from cosmos_policy_ros.errors import ObservationError
+from cosmos_policy_ros.errors import ConfigurationError, ObservationError
 from cosmos_policy_ros.simulation.expert_policy import ScriptedExpertPolicy
 from cosmos_policy_ros.simulation.renderer import CameraRenderer
 from cosmos_policy_ros.simulation.simulated_aloha import SimulatedAloha
@@ -84,6 +84,12 @@ def test_a_missing_camera_is_named(policy, image):
 def test_another_task_is_refused(policy, image):
     with pytest.raises(ObservationError, match="'fold the shirt'.*transfer the cube"):
         policy.predict(observation(image, task='fold the shirt'), 0)
+
+
+def test_planning_is_refused(policy, image):
+    assert not policy.can_plan
+    with pytest.raises(ConfigurationError, match='cannot plan'):
+        policy.predict(observation(image), 0, planning='anything')
 
 
 def test_a_clock_that_runs_back_is_refused(policy, image):

@@ -55,22 +55,29 @@ def measure_control(*, checkpoint: str = 'aloha_small', duration_s: float = 30.0
             Figure(name='resident memory of arm_node', value=memory_mb, unit='MB')]
 
 
-def measure_system(*, checkpoint: str = 'aloha_small', duration_s: float = 30.0) -> list[Figure]:
-    """Measure rates and memory while everything runs: robot, model, arms, recorder."""
+def measure_system(*, checkpoint: str = 'aloha_small', duration_s: float = 20.0) -> list[Figure]:
+    """Measure rates and memory of robot, model and arms together, without and with recording."""
+    return [*_measure_rates(checkpoint, duration_s, record=False),
+            *_measure_rates(checkpoint, duration_s, record=True)]
+
+
+def _measure_rates(checkpoint: str, duration_s: float, *, record: bool) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
-        nodes = describe_bringup(BringupOptions(sim=True, checkpoint=checkpoint, output=folder))
+        nodes = describe_bringup(BringupOptions(
+            sim=True, checkpoint=checkpoint, record=record, output=folder))
         with _running(nodes) as (operator, processes):
             operator.wait_until(
                 lambda: getattr(operator.status.get('policy_node'), 'queries', 0) > 1,
                 STARTUP_TIMEOUT_S, 'first chunks', processes.check)
-            operator.trigger('/recorder_node/start')
+            if record:
+                operator.trigger('/recorder_node/start')
             operator.spin(SETTLING_S)
             _, statuses = operator.watch_dry_run(duration_s)
-            operator.trigger('/recorder_node/stop', timeout_s=60.0)
-            policy_mb = psutil.Process(
+            memory_mb = psutil.Process(
                 processes.process_id('policy_node')).memory_info().rss / 1e6
-    return [*_rates(statuses), Figure(
-        name='resident memory of policy_node', value=policy_mb, unit='MB',
+    suffix = ', recording' if record else ''
+    return [*_rates(statuses, suffix, with_limits=not record), Figure(
+        name=f'resident memory of policy_node{suffix}', value=memory_mb, unit='MB',
         limit=MEMORY_LIMIT_MB)]
 
 
@@ -87,13 +94,16 @@ def _select(options: BringupOptions, parameters: dict[str, dict[str, object]]) -
             for node in describe_bringup(options) if node.name in parameters]
 
 
-def _rates(statuses: list[object]) -> list[Figure]:
+def _rates(statuses: list[object], suffix: str, *, with_limits: bool) -> list[Figure]:
+    def mean(field: str) -> float:
+        return float(np.mean([getattr(status, field) for status in statuses]))
+
     return [
-        Figure(name='simulated cameras 3 x 640x480, mean rate', unit='Hz',
-               value=float(np.mean([status.image_rate_hz for status in statuses])),
-               limit=RATE_SHARE * IMAGE_RATE_HZ, at_least=True),
-        Figure(name='simulated joint states, mean rate', unit='Hz',
-               value=float(np.mean([status.joint_state_rate_hz for status in statuses])),
-               limit=RATE_SHARE * 100.0, at_least=True),
-        Figure(name='real-time factor, mean', unit='1',
-               value=float(np.mean([status.real_time_factor for status in statuses])))]
+        Figure(name=f'simulated cameras 3 x 640x480, mean rate{suffix}', unit='Hz', at_least=True,
+               value=mean('image_rate_hz'),
+               limit=RATE_SHARE * IMAGE_RATE_HZ if with_limits else None),
+        Figure(name=f'simulated joint states, mean rate{suffix}', unit='Hz', at_least=True,
+               value=mean('joint_state_rate_hz'),
+               limit=RATE_SHARE * 100.0 if with_limits else None),
+        Figure(name=f'real-time factor, mean{suffix}', unit='1',
+               value=mean('real_time_factor'))]

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Dynamixel bus, protocol 2.0, for reading only: there is no way here to write a register."""
+"""A Dynamixel bus, protocol 2.0, for reading only: there is no way here to write a register.
+
+Registers are read one by one: dynamixel_sdk 4.0.5 garbles longer answers in which the bytes of a
+packet header occur.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,8 @@ from collections.abc import Callable
 from dynamixel_sdk import (
     COMM_RX_CORRUPT, COMM_RX_TIMEOUT, COMM_SUCCESS, PacketHandler, PortHandler)
 
-from cosmos_policy_ros.cli.checks.serial_port import claim_port, PortError, release_port
+from cosmos_policy_ros.cli.checks.serial_port import (
+    claim_port, keep_others_out, PortError, release_port)
 from cosmos_policy_ros.errors import RobotError
 from cosmos_policy_ros.simulation.xs_registers import CONTROL_TABLE
 
@@ -17,7 +22,9 @@ ATTEMPTS = 3
 SIGNED_REGISTERS = ('Homing_Offset', 'Present_Position')
 # Bit of a status packet that only says: look at Hardware_Error_Status.
 _ALERT_BIT = 0x80
-_ANSWER_LIMIT_MS = 500.0
+# Longer than all IDs together take to answer a broadcast.
+_ANSWER_LIMIT_MS = 1000.0
+_WAIT_S = 0.001
 _RESULTS = {COMM_RX_TIMEOUT: 'no answer', COMM_RX_CORRUPT: 'corrupt answer'}
 
 
@@ -25,11 +32,17 @@ class MotorSilence(RobotError):
     """A motor that gave no usable answer."""
 
 
-class _BoundedPort(PortHandler):
-    """Ends an answer after a time: the library itself would listen to endless noise for ever."""
+class _PatientPort(PortHandler):
+    """Waits for bytes where the library would spin, and not for ever where there is only noise."""
+
+    def setupPort(self, cflag_baud: int) -> bool:
+        """Open the port."""
+        is_open = super().setupPort(cflag_baud)
+        self.ser.timeout = _WAIT_S
+        return is_open
 
     def readPort(self, length: int) -> bytes:
-        """Read what has arrived; nothing once the time is over."""
+        """Read what arrives within a moment; nothing once an answer has taken too long."""
         return super().readPort(length) if self.getTimeSinceStart() < _ANSWER_LIMIT_MS else b''
 
 
@@ -53,12 +66,13 @@ class DynamixelBus:
             PortError: If it is absent, not accessible or in use.
         """
         self._claim = claim_port(self._name)
-        self._port = _BoundedPort(self._name)
+        self._port = _PatientPort(self._name)
         try:
             self._port.setBaudRate(BAUD_RATE)
         except OSError as error:
             release_port(self._claim)
             raise PortError(f'{self._name} cannot be set to {BAUD_RATE} bit/s: {error}') from error
+        keep_others_out(self._claim)
         return self
 
     def __exit__(self, *_exception: object) -> None:

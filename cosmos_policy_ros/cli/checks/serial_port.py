@@ -23,7 +23,7 @@ class PortError(RobotError):
 
 
 def claim_port(port: str) -> int:
-    """Open a serial port that nobody else uses and keep others from it.
+    """Open a serial port that nobody else uses.
 
     Looks before it touches: the processes that hold it open, then the lock that serial programs
     take, then whether bytes arrive that nobody asked for. No byte is read or written.
@@ -32,7 +32,8 @@ def claim_port(port: str) -> int:
         port: Path of the device.
 
     Returns:
-        File descriptor that holds the claim; give it to `release_port`.
+        File descriptor that holds the lock; give it to `keep_others_out`, once the port is open
+        for use, and to `release_port`.
 
     Raises:
         PortError: If the port is absent, not accessible or in use.
@@ -46,11 +47,15 @@ def claim_port(port: str) -> int:
         if select.select([claim], [], [], LISTEN_S)[0]:
             raise PortError(f'{port} carries packets that nobody here asked for: it is in use by '
                             'a process that is not visible from here')
-        fcntl.ioctl(claim, termios.TIOCEXCL)
     except PortError:
         os.close(claim)
         raise
     return claim
+
+
+def keep_others_out(claim: int) -> None:
+    """Let every further attempt to open the port fail, our own included."""
+    fcntl.ioctl(claim, termios.TIOCEXCL)
 
 
 def release_port(claim: int) -> None:

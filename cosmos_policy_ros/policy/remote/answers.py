@@ -51,4 +51,4 @@ def answer_act(policy: Policy, body: bytes) -> str:
 def _predict(policy: Policy, request: InferenceRequest) -> Prediction:
     return policy.predict(
         request.observation, request.seed, num_denoising_steps=request.num_denoising_steps,
-        with_future_images=request.with_future_images)
+        with_future_images=request.with_future_images, planning=request.planning)

@@ -11,15 +11,19 @@ import time
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+import numpy as np
+
 from cosmos_policy_ros.errors import ConfigurationError, ObservationError, PredictionError
 from cosmos_policy_ros.policy.inference_worker import InferenceRequest
+from cosmos_policy_ros.policy.planning_settings import PlanningSettings
 from cosmos_policy_ros.policy.remote.codec import CodecError, decode, encode
 from cosmos_policy_ros.policy.remote.connection import (
     ConnectionLost, server_health, ServerConnection)
 from cosmos_policy_ros.policy.remote.metadata import PolicyMetadata
 from cosmos_policy_ros.policy.remote.wire import prediction_from_wire, request_to_wire
 from cosmos_policy_ros.spec.observation import Observation
-from cosmos_policy_ros.spec.prediction import Prediction, StageTiming
+from cosmos_policy_ros.spec.prediction import Prediction
+from cosmos_policy_ros.spec.stage_timing import StageTiming
 
 _Result = TypeVar('_Result')
 
@@ -28,19 +32,21 @@ class RemotePolicy:
     """Asks a policy server; a `Policy` like any other.
 
     Connects on construction and waits for the server to load its model. A query that finds the
-    connection broken connects once more and asks again, within its time-out. After a
-    query that failed, whatever the reason, the next one begins with a new connection. The asyncio loop inside runs
-    only while a method does, on the thread that called it; one deadline therefore covers
-    connecting, sending and waiting, and no thread of its own can be left hanging.
+    connection broken connects once more and asks again, within its time-out. After a query that
+    failed, whatever the reason, the next one begins with a new connection.
+
+    The asyncio loop inside runs only while a method does, on the thread that called it. One
+    deadline therefore covers connecting, sending and waiting, and nothing is left hanging.
 
     Args:
         url: Address of the server: `host:port`, `ws://host:port` or `wss://host`.
         token: Token that the server wants; empty for none.
         timeout_s: Longest time that a query may take, in [s].
-        connect_timeout_s: Longest wait for the server and its model on construction, in [s].
+        connect_timeout_s: Longest wait on construction until the server is ready, in [s].
 
     Raises:
-        ConfigurationError: If the address is none, or no policy server answers there in time.
+        ConfigurationError: If the address or the token cannot be used, or no policy server
+            answers there in time.
     """
 
     def __init__(
@@ -66,10 +72,12 @@ class RemotePolicy:
         self.known_tasks = self._metadata.known_tasks
         self.camera_names = self._metadata.camera_names
         self.chunk_size = self._metadata.chunk_size
+        self.can_plan = self._metadata.can_plan
+        self.trained_values = self._metadata.trained_values
 
     def predict(
         self, observation: Observation, seed: int, *, num_denoising_steps: int | None = None,
-        with_future_images: bool = False,
+        with_future_images: bool = False, planning: PlanningSettings | None = None,
     ) -> Prediction:
         """Predict as `Policy.predict` says; the last stage, `transfer`, is all but the model.
 
@@ -79,7 +87,7 @@ class RemotePolicy:
         """
         request = InferenceRequest(
             observation=observation, seed=seed, num_denoising_steps=num_denoising_steps,
-            with_future_images=with_future_images)
+            with_future_images=with_future_images, planning=planning)
         with self._lock:
             if self._is_closed:
                 raise PredictionError(f'the connection to {self._url} was closed')
@@ -88,6 +96,11 @@ class RemotePolicy:
             except BaseException:
                 self._disconnect()
                 raise
+
+    def seen_images(self, observation: Observation) -> dict[str, np.ndarray]:
+        """Return nothing: how the model crops and scales images is known to the server only."""
+        del observation
+        return {}
 
     def reset(self) -> None:
         """Let the next query begin a new episode."""
@@ -166,7 +179,7 @@ class RemotePolicy:
     def _read(self, reply: bytes, request: InferenceRequest) -> tuple[Prediction, float]:
         try:
             return prediction_from_wire(decode(reply), request, chunk_size=self.chunk_size)
-        except (CodecError, ObservationError, PredictionError) as error:
+        except (CodecError, PredictionError) as error:
             raise PredictionError(
                 f'policy server {self._url} answered nonsense: {error}') from error
 

@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One websocket to a policy server, as coroutines; who awaits them sets the time-outs."""
+"""One websocket to a policy server, as coroutines; who awaits them sets the time-outs.
+
+The caller is synchronous, yet this is asyncio: a coroutine can be given up at any point, also in
+the middle of sending to a machine that has vanished, where a synchronous library blocks until TCP
+gives up.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import aiohttp
 from aiohttp import WSMessage, WSMsgType
@@ -11,7 +17,9 @@ from aiohttp import WSMessage, WSMsgType
 from cosmos_policy_ros.errors import ConfigurationError, PredictionError
 from cosmos_policy_ros.policy.remote.codec import CodecError, decode, MAX_MESSAGE_BYTES
 from cosmos_policy_ros.policy.remote.metadata import metadata_from_wire, PolicyMetadata
-from cosmos_policy_ros.policy.remote.wire import error_from_wire
+from cosmos_policy_ros.policy.remote.wire import authorization, error_from_wire
+
+_GOODBYE_S = 0.1
 
 
 class ConnectionLost(PredictionError):
@@ -31,7 +39,7 @@ class ServerConnection:
 
     def __init__(self, url: str, token: str) -> None:
         self._url = url
-        self._headers = {'Authorization': f'Api-Key {token}'} if token else {}
+        self._headers = {'Authorization': authorization(token)} if token else {}
         self._session: aiohttp.ClientSession | None = None
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self.is_ready = False
@@ -69,7 +77,10 @@ class ServerConnection:
         return await self._receive()
 
     async def close(self) -> None:
-        """Cut the connection without waiting for the server's consent."""
+        """Say goodbye, then cut the connection, whether or not the server agrees."""
+        if self._socket is not None:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._socket.close(), _GOODBYE_S)
         if self._session is not None:
             await self._session.close()
 

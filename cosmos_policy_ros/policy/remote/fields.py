@@ -34,6 +34,11 @@ class Fields:
                 f'{self._what} holds unknown fields {", ".join(map(repr, others[:5]))}; known '
                 f'are {", ".join(known)}')
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the fields that are there."""
+        return tuple(self._value)
+
     def has(self, key: str) -> bool:
         """Whether a field is there and not None."""
         return self._value.get(key) is not None
@@ -41,13 +46,6 @@ class Fields:
     def text(self, key: str) -> str:
         """Return a text."""
         return self._checked(key, str, 'a text')
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        """Return a list of texts."""
-        values = self._checked(key, (list, tuple), 'a list of texts')
-        if not all(isinstance(value, str) for value in values):
-            raise self._error(f'{key} of {self._what} is not a list of texts')
-        return tuple(values)
 
     def flag(self, key: str) -> bool:
         """Return true or false."""
@@ -85,6 +83,12 @@ class Fields:
         if not all(isinstance(name, str) for name in value):
             raise self._error(f'{key} of {self._what} has keys that are no texts')
         return value
+
+    def items(self, key: str) -> Fields:
+        """Return the items of a list as fields named 0, 1, ..."""
+        values = self._checked(key, (list, tuple), 'a list')
+        named = {str(index): value for index, value in enumerate(values)}
+        return Fields(f'{key} of {self._what}', named, self._error)
 
     def images(self, key: str) -> dict[str, np.ndarray]:
         """Return a map of images. Each of shape (H, W, 3), uint8."""

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.policy.protocol import Policy
-from cosmos_policy_ros.policy.remote.fields import Fields
+from cosmos_policy_ros.policy.remote.records import record_from_wire
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,12 @@ class PolicyMetadata:
         known_tasks: As `Policy.known_tasks`.
         camera_names: As `Policy.camera_names`.
         chunk_size: As `Policy.chunk_size`.
+        can_plan: As `Policy.can_plan`.
+        trained_values: As `CosmosPolicy.trained_values`; empty for a policy without.
         max_message_bytes: Largest message that the server reads.
+
+    Raises:
+        ConfigurationError: If a name is empty or a size not positive.
     """
 
     name: str
@@ -28,7 +33,17 @@ class PolicyMetadata:
     known_tasks: tuple[str, ...] | None
     camera_names: tuple[str, ...]
     chunk_size: int
+    can_plan: bool
+    trained_values: tuple[str, ...]
     max_message_bytes: int
+
+    def __post_init__(self) -> None:
+        if not (self.name and self.camera_names and self.chunk_size > 0
+                and self.max_message_bytes > 0):
+            raise ConfigurationError(
+                'a policy has a name, at least one camera and positive sizes, unlike '
+                f'{self.name!r} with the cameras {self.camera_names}, chunks of '
+                f'{self.chunk_size} and messages of {self.max_message_bytes} bytes')
 
 
 def metadata_of(policy: Policy, *, max_message_bytes: int) -> PolicyMetadata:
@@ -36,12 +51,8 @@ def metadata_of(policy: Policy, *, max_message_bytes: int) -> PolicyMetadata:
     return PolicyMetadata(
         name=policy.name, is_trained=policy.is_trained, known_tasks=policy.known_tasks,
         camera_names=policy.camera_names, chunk_size=policy.chunk_size,
+        can_plan=policy.can_plan, trained_values=getattr(policy, 'trained_values', ()),
         max_message_bytes=max_message_bytes)
-
-
-def metadata_to_wire(metadata: PolicyMetadata) -> dict[str, object]:
-    """Return the map that is sent."""
-    return asdict(metadata)
 
 
 def metadata_from_wire(message: object) -> PolicyMetadata:
@@ -50,9 +61,5 @@ def metadata_from_wire(message: object) -> PolicyMetadata:
     Raises:
         ConfigurationError: If it does not describe a policy like ours.
     """
-    fields = Fields('the metadata', message, ConfigurationError)
-    return PolicyMetadata(
-        name=fields.text('name'), is_trained=fields.flag('is_trained'),
-        known_tasks=fields.texts('known_tasks') if fields.has('known_tasks') else None,
-        camera_names=fields.texts('camera_names'), chunk_size=fields.integer('chunk_size'),
-        max_message_bytes=fields.integer('max_message_bytes'))
+    return record_from_wire(
+        PolicyMetadata, message, what='the metadata', error=ConfigurationError)

@@ -19,8 +19,9 @@ from cosmos_policy_ros.policy.protocol import Policy
 from cosmos_policy_ros.policy.remote.answers import answer_act, answer_message
 from cosmos_policy_ros.policy.remote.codec import encode, MAX_MESSAGE_BYTES
 from cosmos_policy_ros.policy.remote.json_codec import encode_json
-from cosmos_policy_ros.policy.remote.metadata import metadata_of, metadata_to_wire
-from cosmos_policy_ros.policy.remote.wire import error_to_wire
+from cosmos_policy_ros.policy.remote.metadata import metadata_of
+from cosmos_policy_ros.policy.remote.records import record_to_wire
+from cosmos_policy_ros.policy.remote.wire import authorization, error_to_wire
 
 HEALTH_PATH = '/healthz'
 # How long requests over HTTP may still take when the server stops.
@@ -39,6 +40,9 @@ class PolicyServer:
         load: Loads the policy; is given a function to report progress with.
         token: Token that clients must send; empty for none.
         max_message_bytes: Largest message or request body that is read.
+
+    Raises:
+        ConfigurationError: If clients could not send the token.
     """
 
     def __init__(
@@ -46,10 +50,8 @@ class PolicyServer:
         max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
         self._load = load
-        self._token = token
+        self._authorization = authorization(token) if token else ''
         self._max_message_bytes = max_message_bytes
-        # aiohttp refuses what reaches its limit.
-        self._aiohttp_limit = max_message_bytes + 1
         self._progress = 'starting'
         self._sockets: set[web.WebSocketResponse] = set()
 
@@ -70,13 +72,14 @@ class PolicyServer:
             CosmosPolicyError: If the policy cannot be loaded.
         """
         self._model_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix='model')
-        self._policy: asyncio.Future[Policy] = asyncio.ensure_future(
-            self._on_model_thread(self._load, self._report))
+        listening = asyncio.Event()
+        self._policy: asyncio.Future[Policy] = asyncio.ensure_future(self._loaded(listening))
         runner = web.AppRunner(
             self._application(), access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
         await runner.setup()
         try:
             on_listening(await _listen(runner, host, port))
+            listening.set()
             await self._until_stopped(stop)
         finally:
             self._policy.cancel()
@@ -85,7 +88,7 @@ class PolicyServer:
 
     def _application(self) -> web.Application:
         application = web.Application(
-            client_max_size=self._aiohttp_limit, middlewares=[self._check_token])
+            client_max_size=self._max_message_bytes, middlewares=[self._check_token])
         application.router.add_get('/', self._on_websocket)
         application.router.add_get(HEALTH_PATH, self._on_health)
         application.router.add_post('/act', self._on_act)
@@ -103,6 +106,10 @@ class PolicyServer:
         finally:
             stopped.cancel()
 
+    async def _loaded(self, listening: asyncio.Event) -> Policy:
+        await listening.wait()
+        return await self._on_model_thread(self._load, self._report)
+
     def _report(self, progress: str) -> None:
         self._progress = progress
 
@@ -118,8 +125,8 @@ class PolicyServer:
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
         given = request.headers.get('Authorization', '')
-        if request.path != HEALTH_PATH and self._token and not hmac.compare_digest(
-                given.encode(errors='surrogateescape'), f'Api-Key {self._token}'.encode()):
+        if request.path != HEALTH_PATH and self._authorization and not hmac.compare_digest(
+                given.encode(errors='surrogateescape'), self._authorization.encode()):
             _LOGGER.warning('refused %s: wrong token', request.remote)
             return _error(401, 'wrong or missing token')
         return await handler(request)
@@ -145,7 +152,8 @@ class PolicyServer:
         return web.Response(text=text, content_type='application/json')
 
     async def _on_websocket(self, request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse(max_msg_size=self._aiohttp_limit, compress=False)
+        # Of websocket messages aiohttp refuses what reaches its limit.
+        socket = web.WebSocketResponse(max_msg_size=self._max_message_bytes + 1, compress=False)
         await socket.prepare(request)
         _LOGGER.info('%s connected', request.remote)
         self._sockets.add(socket)
@@ -156,6 +164,7 @@ class PolicyServer:
             await _read(socket, requests)
         finally:
             answering.cancel()
+            await asyncio.gather(answering, return_exceptions=True)
             self._sockets.discard(socket)
             _LOGGER.info('%s disconnected', request.remote)
         return socket
@@ -163,7 +172,7 @@ class PolicyServer:
     async def _answer(self, socket: web.WebSocketResponse, requests: asyncio.Queue) -> None:
         try:
             policy = await asyncio.shield(self._policy)
-            await socket.send_bytes(encode(metadata_to_wire(metadata_of(
+            await socket.send_bytes(encode(record_to_wire(metadata_of(
                 policy, max_message_bytes=self._max_message_bytes))))
             prev_total_ms = None
             while True:
@@ -174,7 +183,7 @@ class PolicyServer:
         except ConnectionError:
             _LOGGER.info('a client went away before its answer')
         except Exception as error:
-            _LOGGER.exception('a query failed')
+            _LOGGER.exception('a connection failed')
             await socket.send_str(f'{type(error).__name__}: {error}')
             await socket.close(code=WSCloseCode.INTERNAL_ERROR)
 
@@ -190,7 +199,8 @@ class PolicyServer:
             await socket.send_str(error_to_wire(error))
 
     def _is_loaded(self) -> bool:
-        return self._policy.done() and self._policy.exception() is None
+        return (self._policy.done() and not self._policy.cancelled()
+                and self._policy.exception() is None)
 
     async def _close_sockets(self, application: web.Application) -> None:
         for socket in tuple(self._sockets):

@@ -3,14 +3,14 @@
 
 Request. `state`: measured joints (14,); `images`: camera name to RGB image, (H, W, 3) or
 (3, H, W), uint8; `prompt`: text of the task. Ours, all optional: `seed`, `num_denoising_steps`,
-`with_future_images`, `stamp_ns`, and `reset`, true for the first query of an episode. Any other
-field is refused, flat names such as `observation/state` among them: OpenPI has those for other
-robots only.
+`with_future_images`, `planning` (the fields of `PlanningSettings`), `stamp_ns`, and `reset`, true
+for the first query of an episode. Any other field is refused, flat names such as
+`observation/state` among them: OpenPI has those for other robots only.
 
 Reply. `actions`: joint targets (K, 14), float64; `value`; `future_proprio` (14,); `future_images`:
 camera name to (H, W, 3) uint8; `seed`, `num_denoising_steps`, `mode`, `stamp_ns`, `period_ns`;
-`stages_s`: stage to its duration in [s]; `server_timing`: `infer_ms`, and `prev_total_ms` from
-the second reply on.
+`plan`: None, or the fields of `Plan`; `stages_s`: stage to its duration in [s]; `server_timing`:
+`infer_ms`, and `prev_total_ms` from the second reply on.
 """
 
 from __future__ import annotations
@@ -22,14 +22,18 @@ import numpy as np
 from cosmos_policy_ros.errors import (
     ConfigurationError, CosmosPolicyError, ObservationError, PredictionError)
 from cosmos_policy_ros.policy.inference_worker import InferenceRequest
+from cosmos_policy_ros.policy.planning_settings import PlanningSettings
 from cosmos_policy_ros.policy.remote.fields import Fields
+from cosmos_policy_ros.policy.remote.records import record_from_wire, record_to_wire
 from cosmos_policy_ros.spec.action import ActionChunk
 from cosmos_policy_ros.spec.observation import Observation
-from cosmos_policy_ros.spec.prediction import Prediction, StageTiming
+from cosmos_policy_ros.spec.plan import Plan
+from cosmos_policy_ros.spec.prediction import Prediction
+from cosmos_policy_ros.spec.stage_timing import StageTiming
 
 _TRAVELLING_ERRORS = (ConfigurationError, ObservationError, PredictionError)
 _REQUEST_FIELDS = ('state', 'images', 'prompt', 'seed', 'num_denoising_steps',
-                  'with_future_images', 'stamp_ns', 'reset')
+                   'with_future_images', 'planning', 'stamp_ns', 'reset')
 # The reference server's own default.
 DEFAULT_SEED = 195
 _MAX_SEED = 2**32 - 1
@@ -46,6 +50,7 @@ def request_to_wire(
                    if camera in observation.images},
         'seed': request.seed, 'num_denoising_steps': request.num_denoising_steps,
         'with_future_images': request.with_future_images, 'stamp_ns': observation.stamp_ns,
+        'planning': record_to_wire(request.planning) if request.planning else None,
         'reset': reset}
 
 
@@ -54,6 +59,7 @@ def request_from_wire(message: object) -> tuple[InferenceRequest, bool]:
 
     Raises:
         ObservationError: If a field is missing, unknown, or not what it must be.
+        ConfigurationError: If the planning settings are impossible.
     """
     fields = Fields('the request', message, ObservationError)
     fields.refuse_others(_REQUEST_FIELDS)
@@ -66,7 +72,8 @@ def request_from_wire(message: object) -> tuple[InferenceRequest, bool]:
         seed=fields.integer('seed') if fields.has('seed') else DEFAULT_SEED,
         num_denoising_steps=(fields.integer('num_denoising_steps')
                              if fields.has('num_denoising_steps') else None),
-        with_future_images=fields.has('with_future_images') and fields.flag('with_future_images'))
+        with_future_images=fields.has('with_future_images') and fields.flag('with_future_images'),
+        planning=_planning(fields))
     if not 0 <= request.seed <= _MAX_SEED:
         raise ObservationError(f'seed is {request.seed}; allowed is 0 to {_MAX_SEED}')
     return request, fields.has('reset') and fields.flag('reset')
@@ -80,7 +87,8 @@ def prediction_to_wire(prediction: Prediction) -> dict[str, object]:
         'future_images': dict(prediction.future_images), 'seed': prediction.seed,
         'num_denoising_steps': prediction.num_denoising_steps, 'mode': prediction.mode,
         'stamp_ns': prediction.chunk.stamp_ns, 'period_ns': prediction.chunk.period_ns,
-        'stages_s': {timing.name: timing.duration_s for timing in prediction.timings}}
+        'stages_s': {timing.name: timing.duration_s for timing in prediction.timings},
+        'plan': record_to_wire(prediction.plan) if prediction.plan else None}
 
 
 def prediction_from_wire(
@@ -108,8 +116,20 @@ def prediction_from_wire(
         future_proprio=_shaped(fields, 'future_proprio', (joints,)),
         value=fields.number('value'), future_images=fields.images('future_images'),
         seed=request.seed, num_denoising_steps=fields.integer('num_denoising_steps'),
-        mode=fields.text('mode'), timings=_stages(fields))
+        mode=fields.text('mode'), timings=_stages(fields),
+        plan=_plan(fields, request, (chunk_size, joints)))
     return prediction, timing.number('infer_ms') * 1e-3
+
+
+def authorization(token: str) -> str:
+    """Return the value of the header `Authorization` that carries a token.
+
+    Raises:
+        ConfigurationError: If a header cannot carry the token.
+    """
+    if not token.isprintable() or any(character.isspace() for character in token):
+        raise ConfigurationError('the token holds a space, line break or control character')
+    return f'Api-Key {token}'
 
 
 def error_to_wire(error: CosmosPolicyError) -> str:
@@ -138,6 +158,27 @@ def _check_answers(fields: Fields, request: InferenceRequest) -> None:
             raise PredictionError(
                 f'the reply answers another request: its {key} is {fields.integer(key)}, '
                 f'expected {value}')
+
+
+def _planning(fields: Fields) -> PlanningSettings | None:
+    if not fields.has('planning'):
+        return None
+    return record_from_wire(PlanningSettings, fields.map('planning'), what='planning',
+                            error=ConfigurationError)
+
+
+def _plan(fields: Fields, request: InferenceRequest, shape: tuple[int, int]) -> Plan | None:
+    if fields.has('plan') != (request.planning is not None):
+        raise PredictionError('the reply must hold a plan if, and only if, one was asked for')
+    if request.planning is None:
+        return None
+    plan = record_from_wire(Plan, fields.map('plan'), what='plan', error=PredictionError)
+    for candidate in plan.candidates:
+        if candidate.chunk.shape != shape:
+            raise PredictionError(
+                f'the chunk of candidate {candidate.seed} has shape {candidate.chunk.shape}, '
+                f'expected {shape}')
+    return plan
 
 
 def _shaped(fields: Fields, key: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -7,6 +7,8 @@ the two check each other.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 import os
 import select
 import threading
@@ -101,6 +103,24 @@ class EmulatedBus:
     def send(self, data: bytes) -> None:
         """Put bytes on the bus that nobody asked for."""
         os.write(self._controller, data)
+
+    @contextmanager
+    def babbling(self, data: bytes) -> Iterator[None]:
+        """Send bytes all the time."""
+        should_stop = threading.Event()
+
+        def babble() -> None:
+            while not should_stop.is_set():
+                if select.select([], [self._controller], [], 0.02)[1]:
+                    os.write(self._controller, data)
+
+        thread = threading.Thread(target=babble, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            should_stop.set()
+            thread.join()
 
     def _run(self) -> None:
         pending = b''
