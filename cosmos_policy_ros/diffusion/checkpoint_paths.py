@@ -3,22 +3,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-import sys
 
 from cosmos_policy_ros.diffusion.checkpoint_files import CONFIG_FILE, find_weights, WEIGHT_KINDS
 from cosmos_policy_ros.diffusion.hub_cache import cached_snapshot, is_repository_name
 from cosmos_policy_ros.errors import CheckpointError
+from cosmos_policy_ros.spec.resources import share_directories
 
 
 def model_roots() -> tuple[Path, ...]:
-    """Folders that hold named checkpoints: source tree, Python prefix, ament prefixes."""
-    prefixes = [Path(sys.prefix)]
-    prefixes += [Path(text) for text in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
-                 if text]
-    installed = [prefix / 'share' / 'cosmos_policy_ros' / 'models' for prefix in prefixes]
-    return (Path(__file__).parents[2] / 'models', *installed)
+    """Folders that hold named checkpoints, nearest first."""
+    return tuple(directory / 'models' for directory in share_directories())
 
 
 def known_checkpoints() -> dict[str, Path]:
