@@ -22,7 +22,9 @@ def up(options: BringupOptions) -> int:
     require_ros()
     nodes = describe_bringup(options)
     console.print(f'starting {", ".join(node.name for node in nodes)}; Ctrl-C ends them all')
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell that starts a program in the background has it ignore Ctrl-C; this one must end.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     with NodeProcesses(nodes) as processes:
         try:
             while True:

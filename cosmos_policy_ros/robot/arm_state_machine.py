@@ -24,6 +24,8 @@ from cosmos_policy_ros.spec.action import ActionChunk, JointCommand
 from cosmos_policy_ros.spec.robot import RobotSpec
 
 ARRIVED_RAD = 1e-3
+# After this long without a chunk the arms stand still, and what they measure is where they are.
+SETTLING_NS = 500_000_000
 
 
 class ArmStateMachine:
@@ -158,7 +160,7 @@ class ArmStateMachine:
     ) -> None:
         self._state, self._reason, self._detail = state, reason, detail
         self._since_ns = now_ns
-        self._is_soft_start = False
+        self._is_soft_start = self._is_settled = False
         self._pose_motion: PoseMotion | None = None
         self._hold_at(hold)
 
@@ -251,12 +253,20 @@ class ArmStateMachine:
             return self._pose_motion.position_at(now_ns)
         target = self.executor.target_at(now_ns)
         if target is None and self._state is RunState.MOVING:
-            # Going back to the measured pose, which lags behind, would be a motion.
+            # Going back at once to the measured pose, which lags behind, would be a motion.
             self._enter(RunState.WAITING, StopReason.CHUNK_MISSING, 'the chunk ran out', now_ns,
                         hold=self._limiter.resting_pose(self._limits))
         elif target is not None and self._state is RunState.WAITING:
             self._begin_moving(now_ns)
+        elif self._state is RunState.WAITING:
+            self._settle(now_ns)
         return target if self._state is RunState.MOVING else self._hold
+
+    def _settle(self, now_ns: int) -> None:
+        """Once the arms stand still after a chunk, hold what is measured, as after a stop."""
+        if not self._is_settled and now_ns - self._since_ns >= SETTLING_NS:
+            self._is_settled = True
+            self._hold_at(self._measured_hold())
 
     def _begin_moving(self, now_ns: int) -> None:
         joint, gap_rad = self._gap_to_next_action(self.joints.positions, now_ns)

@@ -17,6 +17,7 @@ from cosmos_policy_ros.spec.prediction import Prediction
 from cosmos_policy_ros.spec.robot import RobotSpec
 
 _PERIOD_NS = round(CHUNK_PERIOD_S * 1e9)
+_STANDING_RAD, _AWAY_RAD = 0.03, 0.15
 _CAMERA = 'cam_high'
 
 
@@ -38,6 +39,7 @@ class ScriptedExpertPolicy:
         self._expert = TransferCubeExpert(robot, load_model(TransferCube.scene))
         camera = robot.camera(_CAMERA)
         self._finder = CubeFinder(camera_mount(_CAMERA), aspect=camera.width / camera.height)
+        self._is_arm_joint = ~np.isin(np.arange(robot.num_joints), robot.gripper_indices)
         self._plan: np.ndarray | None = None
         self._start_ns = 0
 
@@ -74,6 +76,8 @@ class ScriptedExpertPolicy:
         if elapsed_ns < 0:
             raise ObservationError(
                 f'observation is {-elapsed_ns} ns older than the plan; reset the policy first')
+        if self._is_left_standing(observation.proprio, elapsed_ns / _PERIOD_NS):
+            self._start_ns, elapsed_ns = observation.stamp_ns, 0
         positions = self._read_out(elapsed_ns / _PERIOD_NS)
         return Prediction(
             chunk=ActionChunk(positions=positions, stamp_ns=observation.stamp_ns,
@@ -92,6 +96,13 @@ class ScriptedExpertPolicy:
             raise ObservationError(f'the scripted expert needs {_CAMERA!r}; the observation has '
                                    f'{", ".join(observation.images) or "no image"}')
         return self._expert.plan(self._finder.find(observation.images[_CAMERA]))
+
+    def _is_left_standing(self, proprio: np.ndarray, elapsed_steps: float) -> bool:
+        """Whether the plan has gone on while the arms, not started yet, stand at its beginning."""
+        now = self._plan[min(round(elapsed_steps), len(self._plan) - 1)]
+        is_plan_away = np.abs(now - self._plan[0])[self._is_arm_joint].max() > _AWAY_RAD
+        is_at_start = np.abs(proprio - self._plan[0])[self._is_arm_joint].max() < _STANDING_RAD
+        return bool(is_plan_away and is_at_start)
 
     def _read_out(self, elapsed_steps: float) -> np.ndarray:
         """Plan at the chunk's due times, the last pose repeated at the end. Shape (K, A)."""

@@ -330,3 +330,17 @@ def test_blocking_arms_wait_between_chunks_and_say_so():
     assert bench.status.state is RunState.MOVING
     bench.tick(10)
     assert bench.state == (RunState.WAITING, StopReason.CHUNK_MISSING)
+
+
+def test_arms_that_have_come_to_rest_after_a_chunk_hold_what_is_measured():
+    bench = started()
+    bench.submit(START + np.outer(np.linspace(0.01, 0.1, 10), IS_ARM))
+    bench.tick(25)
+    assert bench.status.state is RunState.WAITING
+    sagged = bench.commands[-1] - 0.004 * IS_ARM
+    bench.is_blocked, bench.pose = True, sagged
+    bench.tick(40)
+    np.testing.assert_allclose(bench.commands[-1][:6], sagged[:6], atol=1e-6)
+    bench.pose = sagged - 0.004 * IS_ARM
+    bench.tick(60)
+    np.testing.assert_allclose(bench.commands[-1][:6], sagged[:6], atol=1e-6)

@@ -33,8 +33,8 @@ def policy():
     return ScriptedExpertPolicy(ALOHA)
 
 
-def observation(image, stamp_ns=0, task=TASK):
-    return Observation(images={'cam_high': image}, proprio=ALOHA.start_pose, stamp_ns=stamp_ns,
+def observation(image, stamp_ns=0, task=TASK, proprio=ALOHA.start_pose + 0.1):
+    return Observation(images={'cam_high': image}, proprio=proprio, stamp_ns=stamp_ns,
                        task=task)
 
 
@@ -64,6 +64,13 @@ def test_the_last_pose_is_held_and_the_value_ends_at_one(policy, image):
     end = policy.predict(observation(image, 10**6 * PERIOD_NS), 0)
     assert (end.chunk.positions == end.chunk.positions[0]).all()
     assert start.value < middle.value < end.value == 1
+
+
+def test_the_plan_waits_for_arms_that_are_not_started_yet(policy, image):
+    first = policy.predict(observation(image, proprio=ALOHA.start_pose), 0).chunk.positions
+    later = policy.predict(
+        observation(image, 5 * 10**9, proprio=ALOHA.start_pose), 0).chunk.positions
+    np.testing.assert_allclose(later, first)
 
 
 def test_a_reset_makes_it_look_again(policy, image):
