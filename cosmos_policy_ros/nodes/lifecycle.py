@@ -91,12 +91,14 @@ def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, *,
     """
     set_priority(niceness)
     rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
+    # Made before signals can interrupt: an executor that is half made complains when it goes.
+    executor = SingleThreadedExecutor()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     node = None
     try:
         node = make_node()
-        _spin(node)
+        _spin(node, executor)
     except CosmosPolicyError as error:
         print(f'error: {error}', file=sys.stderr, flush=True)
         return 1
@@ -109,13 +111,12 @@ def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, *,
     return 0
 
 
-def _spin(node: Node) -> None:
+def _spin(node: Node, executor: SingleThreadedExecutor) -> None:
     """Spin in a thread of its own, so that a signal cuts no callback short.
 
     The main thread is left to the signals: Python handles them there only, and not while it waits
     for messages.
     """
-    executor = SingleThreadedExecutor()
     executor.add_node(node)
     is_over = threading.Event()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix='callbacks') as pool:
