@@ -12,11 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hypothesis import settings
 import numpy as np
 import pytest
 
 from cosmos_policy_ros.spec.aloha import ALOHA
 from cosmos_policy_ros.spec.observation import Observation
+
+# The same examples in every run: a test that fails, fails for everybody.
+settings.register_profile('fixed', derandomize=True, deadline=None)
+settings.load_profile('fixed')
 
 if TYPE_CHECKING:
     from torch import Tensor
