@@ -3,8 +3,9 @@
 
 What holds for every command that follows a command at rest under the same limits, however long
 the steps are: positions stay inside the limits, speeds below theirs, and no speed changes by more
-than the acceleration limit times the step, upwards or downwards. When limits shrink during a
-motion, position and speed limits hold and the change of speed gives way.
+than the acceleration limit a times the step, upwards or downwards; only that arms may still have
+sqrt(2 a SAME_SPEED step), a thousandth of a radian per second, when they arrive at a target. When
+limits shrink during a motion, position and speed limits hold and the change of speed gives way.
 """
 
 from __future__ import annotations
