@@ -76,7 +76,7 @@ def test_chunks_of_one_smooth_motion_give_that_motion_whatever_the_strategies(ar
         if target is not None and now_ms >= set_off_ms + 2 * PERIOD_MS:
             # As accurate as the interpolation of a single chunk, and where the old chunk ends
             # during the blend, as its continuation: half of 2 per s^2 for part of 0.2 s.
-            accuracy = 2 * 0.04**2 / 2 + (2 * 0.11**2 / 2 if is_short else 0.0)
+            accuracy = 2 * 0.04**2 / 2 + (2 * 0.13**2 / 2 if is_short else 0.0)
             np.testing.assert_allclose(target, _curve(now_ms / 1000), atol=accuracy)
 
 
