@@ -71,6 +71,12 @@ class PolicyNodeParameters:
                             read_only=True)
     torch_threads: int = parameter(
         1, 'CPU threads of the model [1]', low=1, high=64, read_only=True)
+    num_workers: int = parameter(
+        0, 'Processes that share the candidates of a plan, each with the model and a GPU of its '
+        'own, started by Ray [1]; 0: this process alone', low=0, high=64, read_only=True)
+    ray_address: str = parameter(
+        '', 'Ray cluster to start them in, host:port; empty for a new one on this machine',
+        read_only=True)
     task: str = parameter('transfer the cube', 'Task text given to the model')
     mode: str = parameter(
         'direct', 'How a chunk is chosen: one sample, or the best of several by the model itself',

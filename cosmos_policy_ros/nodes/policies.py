@@ -24,12 +24,29 @@ def load_policy(parameters: PolicyNodeParameters, robot: RobotSpec) -> Policy:
         return RemotePolicy(parameters.server_url, token=parameters.server_token,
                             timeout_s=parameters.server_timeout_s)
     # Torch takes seconds to import; the others do without it.
-    from cosmos_policy_ros.policy.cosmos_policy import CosmosPolicy
     from cosmos_policy_ros.policy.device import choose_device, limit_threads
     limit_threads(parameters.torch_threads)
+    # The machines of a cluster know best what `auto` is there.
+    device = (parameters.device if parameters.num_workers and parameters.ray_address
+              else str(choose_device(parameters.device)))
+    if parameters.num_workers:
+        return _ray_planner(parameters, device)
+    from cosmos_policy_ros.policy.cosmos_policy import CosmosPolicy
     return CosmosPolicy.load(
         parameters.checkpoint, planning_checkpoint=parameters.planning_checkpoint or None,
-        device=choose_device(parameters.device))
+        device=choose_device(device))
+
+
+def _ray_planner(parameters: PolicyNodeParameters, device: str) -> Policy:
+    from cosmos_policy_ros.policy.ray_planner import RayPlannerPolicy
+    from cosmos_policy_ros.policy.ray_workers import WorkerSettings
+    return RayPlannerPolicy(
+        parameters.num_workers,
+        WorkerSettings(
+            checkpoint=parameters.checkpoint,
+            planning_checkpoint=parameters.planning_checkpoint or None,
+            device=device, num_threads=parameters.torch_threads),
+        address=parameters.ray_address or None)
 
 
 def check_task(policy: Policy, task: str) -> None:
