@@ -6,7 +6,7 @@ import os
 
 from setuptools import find_packages, setup
 
-CORE = ['numpy>=1.24', 'PyYAML', 'psutil', 'rich', 'tyro', 'mcap>=1.1', 'mcap-ros2-support']
+CORE = ['numpy>=1.24', 'PyYAML', 'psutil', 'rich', 'tyro', 'mcap>=1.6', 'mcap-ros2-support']
 MODEL = ['torch>=2.4', 'diffusers>=0.35', 'huggingface_hub', 'safetensors', 'pillow',
          'opencv-python-headless']
 REMOTE = ['aiohttp', 'msgpack']
@@ -15,6 +15,9 @@ EMBED = ['transformers', 'sentencepiece']
 DOCTOR = ['dynamixel_sdk>=4.0']
 SIMULATION = ['mujoco>=3.3.7', 'opencv-python-headless']
 REPORT = ['matplotlib', 'av', 'opencv-python-headless', 'pillow']
+EXCHANGE = ['h5py', 'pyarrow', 'av', 'opencv-python-headless']
+RERUN = ['rerun-sdk>=0.26']
+TENSORBOARD = ['tensorboard']
 TEST = ['pytest', 'pytest-timeout', 'hypothesis', 'flake8', 'rosbags']
 
 setup(
@@ -36,7 +39,9 @@ setup(
     extras_require={
         'model': MODEL, 'remote': REMOTE, 'sim': SIMULATION, 'report': REPORT, 'doctor': DOCTOR,
         'ray': RAY, 'embed': EMBED, 'test': TEST,
-        'all': sorted({*MODEL, *REMOTE, *SIMULATION, *REPORT, *DOCTOR}),
+        'tensorboard': TENSORBOARD,
+        'exchange': EXCHANGE, 'rerun': RERUN,
+        'all': sorted({*MODEL, *REMOTE, *SIMULATION, *REPORT, *DOCTOR, *EXCHANGE}),
     },
     entry_points={'console_scripts': ['cosmos-policy = cosmos_policy_ros.cli.main:main']},
 )

@@ -6,16 +6,17 @@ import os
 from typing import get_args, get_type_hints, Optional
 
 from cosmos_policy_ros.bringup import (
-    BringupOptions, describe_bringup, environment_defaults, require_ros)
+    BringupOptions, describe_bringup, PARKING_TIMEOUT_S, require_ros)
 from cosmos_policy_ros.errors import ConfigurationError, CosmosPolicyError
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 DESCRIPTIONS = {
     'sim': 'start the simulated robot',
+    'teleop': 'let the leader arms drive instead of a policy; with sim a scripted operator does',
     'policy': 'cosmos: the model; scripted: the expert of the simulation',
     'checkpoint': 'folder of a checkpoint, or the name of one in models/',
     'planning_checkpoint': 'checkpoint that imagines and values in planning mode; empty: the same',
@@ -24,10 +25,12 @@ DESCRIPTIONS = {
     'mode': 'how a chunk is chosen; can be switched while running',
     'record': 'start the recorder node; its services start and stop an episode',
     'dry_run': 'move nothing, publish what would be sent',
+    'park': 'at the end open the grippers and go to rest before the nodes end',
     'robot': 'robot preset, a file name in config/robots',
     'start': 'move without waiting for the start services; empty: only in simulation',
     'output': 'folder that receives recorded episodes',
     'seed': 'seed of the simulated scene',
+    'sim_task': 'name of the simulated task',
 }
 KINDS = get_type_hints(BringupOptions)
 BOOLEANS = {'true': True, 'false': False, 'True': True, 'False': False}
@@ -64,7 +67,9 @@ def _nodes(context):
     return [
         Node(package='cosmos_policy_ros', executable=node.name, name=node.name, output='screen',
              parameters=[str(node.parameter_file), _parameters(node)],
-             remappings=list(node.remappings.items()), on_exit=_end_all)
+             remappings=list(node.remappings.items()), on_exit=_end_all,
+             additional_env=_environment(node),
+             sigterm_timeout=str(PARKING_TIMEOUT_S if node.parks else 5))
         for node in describe_bringup(options)]
 
 
@@ -82,6 +87,10 @@ def _end_all(event, context):
     return Shutdown(reason=reason)
 
 
+def _environment(node):
+    return {name: value for name, value in node.environment.items() if name not in os.environ}
+
+
 def _parameters(node):
     # launch_ros reads a bare text as YAML, so that the task 'on' would become a boolean.
     return {name: ParameterValue(value, value_type=str) if isinstance(value, str) else value
@@ -95,7 +104,4 @@ def generate_launch_description():
             option.name, description=DESCRIPTIONS[option.name],
             default_value=_text(option.default), choices=_choices(KINDS[option.name]))
         for option in fields(BringupOptions)]
-    environment = [
-        SetEnvironmentVariable(name, value)
-        for name, value in environment_defaults().items() if name not in os.environ]
-    return LaunchDescription([*arguments, *environment, OpaqueFunction(function=_nodes)])
+    return LaunchDescription([*arguments, OpaqueFunction(function=_nodes)])

@@ -19,15 +19,16 @@ TABLE = {
     'policy': ({'spec', 'diffusion'}, {'torch', 'cv2', 'PIL', 'aiohttp', 'msgpack', 'ray'}),
     'robot': ({'spec'}, set()),
     'simulation': ({'spec'}, {'mujoco', 'cv2'}),
-    'recording': ({'spec'}, {'mcap', 'mcap_ros2', 'yaml', 'h5py', 'pyarrow', 'av'}),
-    'training': ({'spec', 'diffusion', 'recording'}, {'torch'}),
+    'recording': ({'spec'}, {'mcap', 'mcap_ros2', 'yaml', 'h5py', 'pyarrow', 'av', 'cv2'}),
+    'training': ({'spec', 'diffusion', 'policy', 'recording'},
+                 {'torch', 'safetensors', 'tensorboard'}),
     'evaluation': ({'spec', 'policy', 'robot', 'simulation', 'recording'},
-                   {'matplotlib', 'av', 'cv2'}),
+                   {'matplotlib', 'av', 'cv2', 'rerun'}),
     'nodes': ({'spec', 'diffusion', 'policy', 'robot', 'simulation', 'recording', 'evaluation',
-               'bringup', 'msg', 'srv', '__init__'},
+               'bringup', 'msg', 'srv', 'action', '__init__'},
               {'rclpy', 'cv2', 'rcl_interfaces', 'builtin_interfaces', 'diagnostic_msgs',
                'interbotix_xs_msgs', 'lifecycle_msgs', 'sensor_msgs', 'std_msgs', 'std_srvs',
-               'trajectory_msgs', 'geometry_msgs', 'rosgraph_msgs'}),
+               'trajectory_msgs', 'geometry_msgs', 'rosgraph_msgs', 'h5py'}),
     'cli': ({'spec', 'bringup', 'diffusion', 'policy', 'robot', 'simulation', 'recording',
              'training', 'evaluation', 'nodes', '__init__'},
             {'tyro', 'rich', 'yaml', 'torch', 'safetensors', 'psutil', 'cv2', 'PIL',
@@ -61,7 +62,7 @@ def test_a_file_imports_only_what_its_room_may(path):
         top, _, rest = name.partition('.')
         if top == PACKAGE:
             room = rest.partition('.')[0] or '__init__'
-            room = room if room in TABLE or room in ('msg', 'srv') else '__init__'
+            room = room if room in TABLE or room in ('msg', 'srv', 'action') else '__init__'
             assert room in ours | {room_of(path), 'errors'}, f'{path} imports {name}'
         else:
             assert top in STANDARD | third_party, f'{path} imports {name}'

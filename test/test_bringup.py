@@ -2,7 +2,7 @@
 """The bring-up as data: which nodes, which names, and presets that are refused."""
 
 import ast
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -74,11 +74,37 @@ def test_an_unknown_preset_is_refused_with_the_known_ones():
 
 
 def test_every_parameter_of_the_bringup_is_one_of_the_node():
-    for options in (BringupOptions(), BringupOptions(sim=True)):
+    for options in (BringupOptions(), BringupOptions(sim=True),
+                    BringupOptions(sim=True, teleop=True)):
         for node in describe_bringup(options):
             defaults = yaml.safe_load(node.parameter_file.read_text())
-            known = set(defaults[node.name]['ros__parameters']) | {'topics', 'optional_topics'}
+            known = {'topics', 'optional_topics'}
+            for name, value in defaults[node.name]['ros__parameters'].items():
+                known |= {f'{name}.{part}' for part in value} if isinstance(value, dict) else {
+                    name}
             assert set(node.parameters) <= known
+
+
+def test_teleoperation_has_leaders_instead_of_a_policy_and_misses_none_of_their_topics():
+    described = nodes(sim=True, teleop=True)
+    assert set(described) == {
+        'simulated_aloha_node', 'arm_node', 'teleop_node', 'recorder_node'}
+    assert described['simulated_aloha_node'].parameters['leaders'] is True
+    arm = described['arm_node']
+    assert arm.remappings['joint_trajectory'] == '/teleop_node/joint_trajectory'
+    recorder = described['recorder_node'].parameters
+    assert recorder['mode'] == 'teleoperation' and recorder['checkpoint'] == ''
+    for topic in ('/leader_left/joint_states', '/leader_right/joint_states',
+                  '/cam_high/camera/color/image_rect_raw'):
+        assert topic in recorder['topics'] and topic not in recorder['optional_topics']
+
+
+def test_teleoperation_without_known_leaders_is_refused(monkeypatch):
+    preset = load_preset('interbotix')
+    names = {name: topic for name, topic in preset.names.items() if 'leader' not in name}
+    monkeypatch.setattr(bringup, 'load_preset', lambda name: replace(preset, names=names))
+    with pytest.raises(ConfigurationError, match='names no leader arms'):
+        describe_bringup(BringupOptions(teleop=True))
 
 
 @pytest.mark.parametrize('module', bringup.ROS_MODULES)
@@ -92,6 +118,18 @@ def test_the_image_profile_is_set_under_the_name_of_every_fast_dds():
     variables = environment_defaults()
     for name in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'):
         assert Path(variables[name]).is_file()
+
+
+def test_only_the_arms_park_and_only_when_asked_to():
+    assert not any(node.parks for node in nodes(sim=True).values())
+    assert [name for name, node in nodes(sim=True, park=True).items() if node.parks] == [
+        'arm_node']
+
+
+def test_only_the_node_without_images_reserves_no_memory_for_them():
+    with_profile = {name for name, node in nodes(sim=True).items()
+                    if 'FASTRTPS_DEFAULT_PROFILES_FILE' in node.environment}
+    assert with_profile == {'simulated_aloha_node', 'policy_node', 'recorder_node'}
 
 
 def test_the_launch_file_describes_every_option():

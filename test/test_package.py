@@ -14,7 +14,7 @@ import cosmos_policy_ros
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / 'README.md').read_text(encoding='utf-8')
-NODES = ('policy_node', 'arm_node', 'recorder_node', 'simulated_aloha_node')
+NODES = ('policy_node', 'arm_node', 'recorder_node', 'simulated_aloha_node', 'teleop_node')
 
 
 def test_the_version_is_the_same_everywhere():
@@ -31,7 +31,7 @@ def test_importing_the_package_needs_neither_ros_nor_torch():
     assert output.strip() == '[]'
 
 
-@pytest.mark.parametrize('kind', ['msg', 'srv'])
+@pytest.mark.parametrize('kind', ['msg', 'srv', 'action'])
 def test_every_interface_file_is_built(kind):
     cmake = (ROOT / 'CMakeLists.txt').read_text()
     for path in sorted((ROOT / kind).glob(f'*.{kind}')):
@@ -55,7 +55,7 @@ def test_every_parameter_is_in_the_readme(node):
 
 
 def test_every_message_is_in_the_readme():
-    for path in (*(ROOT / 'msg').glob('*.msg'), *(ROOT / 'srv').glob('*.srv')):
+    for path in (path for kind in ('msg', 'srv', 'action') for path in (ROOT / kind).iterdir()):
         assert path.stem in README, f'{path.name} is not in the README'
 
 

@@ -45,12 +45,12 @@ def test_the_scripted_expert_does_the_task_through_all_nodes(tmp_path):
     assert 'the task was done' in result.stdout
 
 
-def test_the_default_model_moves_the_arms_and_says_that_it_is_untrained(tmp_path):
+def test_the_default_model_moves_the_arms_and_is_trained(tmp_path):
     result, folder = run_demo(tmp_path, '--duration-s', '8')
     assert result.returncode == 0, result.stdout + result.stderr
-    assert 'random weights' in result.stdout
+    assert 'random weights' not in result.stdout
     report = json.loads((folder / 'report.json').read_text())
-    assert report['policy']['chunks'] >= 2 and not report['policy']['is_trained']
+    assert report['policy']['chunks'] >= 2 and report['policy']['is_trained']
     assert any(joint['speed_max'] > 0.01 for joint in report['joints'])
     assert (folder / 'report.html').is_file()
     assert (folder / 'episode_000000' / 'metadata.yaml').is_file()
@@ -103,6 +103,34 @@ def test_a_node_that_dies_ends_the_bringup_naming_it(bringup):
 def test_nodes_do_not_outlive_a_bringup_that_is_killed(bringup):
     bringup.kill()
     wait_for(lambda: not node_processes(), 'end of all nodes', 15.0)
+
+
+def test_a_batch_of_two_demonstrations_is_teleoperated_and_recorded_by_gesture(tmp_path):
+    environment = {**ENVIRONMENT, 'ROS_DOMAIN_ID': '95'}
+    log = (tmp_path / 'up.log').open('w')
+    robot = subprocess.Popen(
+        [*COMMAND, 'up', '--sim', '--teleop', '--output', str(tmp_path / 'episodes')],
+        env=environment, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        result = subprocess.run(
+            [*COMMAND, 'record', '--episodes', '2', '--episode-s', '3', '--reset-s', '1',
+             '--wait-s', '120'],
+            env=environment, text=True, capture_output=True, timeout=300)
+    finally:
+        robot.send_signal(signal.SIGINT)
+        robot.wait(timeout=30)
+    assert result.returncode == 0, result.stdout + (tmp_path / 'up.log').read_text()
+    assert 'recording 2 of 2' in result.stdout
+    for number in range(2):
+        episode = tmp_path / 'episodes' / f'episode_00000{number}'
+        metadata = json.loads((episode / 'episode.json').read_text())
+        assert metadata['mode'] == 'teleoperation'
+        for topic in ('/leader_left/joint_states', '/follower_right/joint_states',
+                      '/follower_left/commands/joint_group', '/arm_node/status'):
+            assert metadata['message_counts'][topic] > 0, metadata
+        assert json.loads((episode / 'health.json').read_text())['verdict'] in (
+            'good', 'usable', 'bad')
+        assert '/arm_node' in (episode / 'parameters.yaml').read_text()
 
 
 @pytest.mark.parametrize(('options', 'words'), [

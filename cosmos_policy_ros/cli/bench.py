@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 import json
 from pathlib import Path
@@ -14,40 +15,123 @@ from rich.table import Table
 import tyro
 
 if TYPE_CHECKING:
+    from cosmos_policy_ros.cli.benchmarks.faults import FaultReport
     from cosmos_policy_ros.cli.benchmarks.figures import Figure
+    from cosmos_policy_ros.cli.benchmarks.motion import MotionRow
+    from cosmos_policy_ros.cli.benchmarks.recording_report import RecordingReport
+    from cosmos_policy_ros.cli.benchmarks.soak import SoakReport
 
-Benchmark = Literal['model', 'overhead', 'control', 'system']
+Benchmark = Literal['model', 'overhead', 'control', 'system', 'motion', 'faults', 'soak',
+                    'recording', 'kills']
 
 
 def bench(
     which: Annotated[tuple[Benchmark, ...], tyro.conf.Positional] = (
-        'model', 'overhead', 'control', 'system'), *,
+        'model', 'overhead', 'control', 'system', 'motion'), *,
     checkpoint: str = 'aloha_small', device: str = 'cpu', random: bool = False,
-    json_file: Path | None = None,
+    latencies_s: tuple[float, ...] = (0.15, 0.5, 0.95, 1.0, 1.8, 4.9),
+    minutes: float = 30.0, seed: int = 0, seconds: float = 60.0, count: int = 300,
+    json_file: Path | None = None, plot_file: Path | None = None,
 ) -> int:
-    """Measure the model, the policy node's overhead, control jitter and the whole system.
+    """Measure the model, the policy node's overhead, control jitter, the whole system and motion.
 
     Close other programs first: `control` and `system` run the simulated robot in real time for
-    half a minute each.
+    half a minute each. `motion` runs in virtual time: it takes minutes, and nothing disturbs it.
+    `faults` injects every fault while the simulated arms move, and says how soon they held and
+    why; it takes a minute and a half. `soak` does so at random for as long as wanted, and watches
+    memory and late ticks. `recording` counts the frames that the recorder loses of four raw
+    cameras, beside default DDS settings and a recorder that keeps all frames in memory. `kills`
+    kills recording processes at random moments, recovers what they leave, and says how much is
+    missing. Exit status 1 if the arms did not do as they must, or the recorder lost a message.
 
     Args:
-        which: What to measure; all by default.
+        which: What to measure; the first five by default.
         checkpoint: Folder of a checkpoint, or the name of one in models/.
         device: Torch device of `model`.
         random: Let `model` give the known model random weights; it takes as long as a trained one.
+        latencies_s: Latencies of `motion`, from an observation to the receipt of its chunk.
+        minutes: How long `soak` takes, in [min].
+        seed: Seed of the faults of `soak` and of the moments of `kills`.
+        seconds: How long `recording` records, in [s].
+        count: How many processes `kills` kills.
         json_file: Also write the figures here.
+        plot_file: Also draw the takeovers of `motion` at the second latency, as PNG.
     """
     console = Console()
-    figures = []
+    figures, motion, robustness = [], [], {}
     for name in which:
-        with console.status(f'measuring: {name}'):
-            figures += _measure(name, checkpoint, device, random)
-    console.print(_table(figures))
+        with console.status(f'measuring: {name}') as status:
+            if name == 'motion':
+                motion = _measure_motion(
+                    checkpoint, latencies_s, lambda text: status.update(f'motion: {text}'))
+            elif name in ('faults', 'soak'):
+                robustness[name] = _measure_robustness(
+                    name, minutes, seed, lambda text: status.update(f'{name}: {text}'))
+            elif name == 'recording':
+                robustness[name] = _measure_recording(
+                    seconds, lambda text: status.update(f'recording: {text}'))
+            elif name == 'kills':
+                figures += _measure_kills(
+                    count, seed, lambda text: status.update(f'kills: {text}'))
+            else:
+                figures += _measure(name, checkpoint, device, random)
+    for report in robustness.values():
+        console.print(report.table())
+    _print(console, figures, motion)
     if json_file is not None:
         json_file.write_text(json.dumps(
             {'machine': platform.processor() or platform.machine(),
-             'figures': [asdict(figure) for figure in figures]}, indent=2) + '\n')
-    return 0
+             'figures': [asdict(figure) for figure in figures],
+             'motion': [row.as_json() for row in motion],
+             **{name: report.as_json() for name, report in robustness.items()}}, indent=2) + '\n')
+    if plot_file is not None and motion:
+        _plot_motion(motion, latencies_s, plot_file)
+    return int(any(report.failures for report in robustness.values()))
+
+
+def _measure_robustness(
+    which: Literal['faults', 'soak'], minutes: float, seed: int, on_step: Callable[[str], None],
+) -> FaultReport | SoakReport:
+    if which == 'faults':
+        from cosmos_policy_ros.cli.benchmarks.faults import rehearse_faults
+        return rehearse_faults(on_step=on_step)
+    from cosmos_policy_ros.cli.benchmarks.soak import soak
+    return soak(minutes=minutes, seed=seed, on_step=on_step)
+
+
+def _measure_recording(seconds: float, on_step: Callable[[str], None]) -> RecordingReport:
+    from cosmos_policy_ros.cli.benchmarks.recording import measure_recording
+    return measure_recording(duration_s=seconds, on_step=on_step)
+
+
+def _measure_kills(count: int, seed: int, on_step: Callable[[str], None]) -> list[Figure]:
+    from cosmos_policy_ros.cli.benchmarks.kills import measure_kills
+    return measure_kills(count=count, seed=seed, on_step=on_step)
+
+
+def _measure_motion(
+    checkpoint: str, latencies_s: tuple[float, ...], on_trial: Callable[[str], None],
+) -> list[MotionRow]:
+    from cosmos_policy_ros.cli.benchmarks.motion import measure_motion
+    return measure_motion(checkpoint=checkpoint, latencies_s=latencies_s, on_trial=on_trial)
+
+
+def _print(console: Console, figures: list[Figure], motion: list[MotionRow]) -> None:
+    if figures:
+        console.print(_table(figures))
+    if motion:
+        from cosmos_policy_ros.cli.benchmarks.motion import motion_table
+        console.print(motion_table(motion))
+
+
+def _plot_motion(
+    motion: list[MotionRow], latencies_s: tuple[float, ...], plot_file: Path,
+) -> None:
+    from cosmos_policy_ros.evaluation.episode_plots import png_bytes
+    from cosmos_policy_ros.evaluation.motion_plots import plot_seams
+    shown_s = latencies_s[:2][-1]
+    plot_file.write_bytes(png_bytes(plot_seams(
+        [row.trial for row in motion if row.is_task and row.trial.latency_s == shown_s])))
 
 
 def _measure(

@@ -25,8 +25,8 @@ SWITCH_PERIOD_S = 5.0
 DEMO_PLANNING = {'num_candidates': 4, 'is_joint': True, 'planning_deadline_s': 1.2}
 DOMAIN_ID = '97'
 UNTRAINED_NOTICE = (
-    'The default model has [bold]random weights[/] until trained ones ship: the arms move, but '
-    'the motion and the imagined future mean nothing. '
+    'This model has [bold]random weights[/]: the arms move, but the motion and the imagined '
+    'future mean nothing. '
     'See the arms do the task with [bold]make demo POLICY=scripted[/]')
 
 

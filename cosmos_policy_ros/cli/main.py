@@ -11,18 +11,32 @@ from rich.markup import escape
 import tyro
 
 from cosmos_policy_ros.cli.bench import bench
+from cosmos_policy_ros.cli.collect import collect
+from cosmos_policy_ros.cli.compare import compare
 from cosmos_policy_ros.cli.demo import demo
 from cosmos_policy_ros.cli.doctor import doctor
 from cosmos_policy_ros.cli.embed import embed
+from cosmos_policy_ros.cli.episodes import episodes, label
+from cosmos_policy_ros.cli.evaluate import evaluate
+from cosmos_policy_ros.cli.export import export
+from cosmos_policy_ros.cli.fault import fault
 from cosmos_policy_ros.cli.fetch import fetch
+from cosmos_policy_ros.cli.import_ import import_
 from cosmos_policy_ros.cli.parity import parity
+from cosmos_policy_ros.cli.record import record
+from cosmos_policy_ros.cli.recover import recover
 from cosmos_policy_ros.cli.report import report
 from cosmos_policy_ros.cli.serve import serve
+from cosmos_policy_ros.cli.train import train
 from cosmos_policy_ros.cli.up import up
+from cosmos_policy_ros.cli.view import view
 from cosmos_policy_ros.errors import CosmosPolicyError
 
-COMMANDS = {'up': up, 'demo': demo, 'report': report, 'doctor': doctor, 'serve': serve,
-            'fetch': fetch, 'embed': embed, 'parity': parity, 'bench': bench}
+COMMANDS = {'episodes': episodes, 'label': label, 'view': view, 'export': export,
+            'import': import_, 'up': up, 'demo': demo, 'record': record, 'report': report,
+            'doctor': doctor, 'serve': serve, 'fault': fault, 'fetch': fetch, 'embed': embed,
+            'parity': parity, 'train': train, 'bench': bench, 'collect': collect,
+            'evaluate': evaluate, 'compare': compare, 'recover': recover}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -18,8 +18,7 @@ import tyro
 if TYPE_CHECKING:
     from cosmos_policy_ros.cli.parity_sections.golden import CaseResult, GoldenSection
 
-COMPARED_SECTIONS = ('dit', 'tokenizer', 'sampler', 'latents', 'images', 'policy')
-UNCOMPARED_SECTIONS = {'training': 'needs training'}
+COMPARED_SECTIONS = ('dit', 'tokenizer', 'sampler', 'latents', 'images', 'training', 'policy')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +117,7 @@ def _compare(name: str, sections: Mapping[str, GoldenSection]) -> None:
 def _count_arrays(section: GoldenSection) -> ArrayCounts:
     compared = {result.case for result in section.results} & set(section.arrays)
     inputs = (set(section.arrays) & section.inputs) - compared
-    default = UNCOMPARED_SECTIONS.get(section.name, 'no comparison is known for them')
+    default = 'no comparison is known for them'
     untouched = Counter(section.skipped.get(name, default)
                         for name in set(section.arrays) - compared - inputs)
     return ArrayCounts(compared=len(compared), inputs=len(inputs), untouched=untouched)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 import ctypes
 import os
 from pathlib import Path
@@ -15,14 +15,14 @@ import time
 
 import yaml
 
-from cosmos_policy_ros.bringup import environment_defaults, NodeSpec
+from cosmos_policy_ros.bringup import environment_defaults, NodeSpec, PARKING_TIMEOUT_S
 from cosmos_policy_ros.errors import CosmosPolicyError
 
 _PR_SET_PDEATHSIG = 1
 
 
 def node_environment() -> dict[str, str]:
-    """Environment of the nodes: what this package wants, unless the user set it."""
+    """Environment of a node that reads images: what this package wants, unless the user set it."""
     return {**environment_defaults(), **os.environ}
 
 
@@ -80,19 +80,22 @@ class NodeProcesses:
         """Process id of a node."""
         return self._children[name].pid
 
+    def kill(self, name: str) -> None:
+        """Let a node die at once, without a chance to say goodbye."""
+        self._children[name].kill()
+        self._children[name].wait()
+
+    def restart(self, name: str) -> None:
+        """Start a node that has ended."""
+        self._children[name] = self._start(next(
+            node for node in self._nodes if node.name == name))
+
     def stop(self) -> None:
-        """End every node, wait, kill what is left."""
-        for child in self._children.values():
-            if child.poll() is None:
-                # Nodes treat it like Ctrl-C; a Python that is still starting ends without noise.
-                child.terminate()
-        deadline = time.monotonic() + self._stop_timeout_s
-        for child in self._children.values():
-            try:
-                child.wait(timeout=max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+        """End every node, one that parks the arms first; wait, kill what is left."""
+        for node in self._nodes:
+            if node.parks and node.name in self._children:
+                _end([self._children[node.name]], PARKING_TIMEOUT_S)
+        _end(self._children.values(), self._stop_timeout_s)
 
     def _start(self, node: NodeSpec) -> subprocess.Popen:
         log = None
@@ -100,7 +103,8 @@ class NodeProcesses:
             log = open(self._log_directory / f'{node.name}.log', 'wb')
         try:
             return subprocess.Popen(
-                self._command(node), env=node_environment(), stdin=subprocess.DEVNULL, stdout=log,
+                self._command(node), env={**node.environment, **os.environ},
+                stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT if log else None, start_new_session=True,
                 preexec_fn=_die_with_parent)
         finally:
@@ -116,6 +120,21 @@ class NodeProcesses:
         for inside, outside in node.remappings.items():
             command += ['-r', f'{inside}:={outside}']
         return command
+
+
+def _end(children: Iterable[subprocess.Popen], timeout_s: float) -> None:
+    children = list(children)
+    for child in children:
+        if child.poll() is None:
+            # Nodes treat it like Ctrl-C; a Python that is still starting ends without noise.
+            child.terminate()
+    deadline = time.monotonic() + timeout_s
+    for child in children:
+        try:
+            child.wait(timeout=max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
 
 
 def _die_with_parent() -> None:

@@ -57,7 +57,7 @@ def write_episode_report(
     from cosmos_policy_ros.recording.reader import EpisodeReader
     reader = EpisodeReader(episode)
     preset = load_preset(reader.metadata.robot)
-    topics = episode_topics(preset.robot, preset.names)
+    topics = episode_topics(preset.robot, preset.names).stored_in(reader.topics)
     output.mkdir(parents=True, exist_ok=True)
     has_video = video and any(
         topic in reader.topics and reader.topics[topic].count for topic in topics.cameras.values())

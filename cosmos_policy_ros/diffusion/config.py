@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints, TypeVar
 
 from cosmos_policy_ros.diffusion.latent_layout import latent_layout, VALUE_ROLES
+from cosmos_policy_ros.diffusion.preconditioning import PREDICTIONS
 from cosmos_policy_ros.errors import ConfigurationError
 
 T = TypeVar('T')
@@ -42,6 +43,8 @@ class TransformerConfig:
         text_dim: Channels of a text token.
         patch_size: Side of a square patch in latent pixels.
         rope_ratios: Extrapolation ratios of the rotary embedding along time, height, width.
+        learned_positions: Whether each patch of each frame also has an embedding of its own, so
+            that a network without pre-training need not find out by rotation alone what is where.
     """
 
     num_blocks: int
@@ -52,6 +55,7 @@ class TransformerConfig:
     text_dim: int
     patch_size: int
     rope_ratios: tuple[float, ...]
+    learned_positions: bool = False
 
     def __post_init__(self) -> None:
         _require_positive(self, 'num_blocks', 'width', 'num_heads', 'mlp_ratio',
@@ -144,6 +148,7 @@ class ModelConfig:
         trained_values: Values that were trained on successes and failures, so that planning can
             rank by them: `v_next`, `v_full` or `q`. The policy's own training also predicts
             values, but demonstrations never fail; a model of them alone has none.
+        prediction: What the network's output is, one of `PREDICTIONS`.
     """
 
     layout: str
@@ -162,9 +167,12 @@ class ModelConfig:
     num_denoising_steps: int
     random_weights_seed: int | None
     trained_values: tuple[str, ...] = ()
+    prediction: str = 'velocity'
 
     def __post_init__(self) -> None:
         latent_layout(self.layout)
+        _require(self.prediction in PREDICTIONS,
+                 f'prediction is {self.prediction!r}; known: {", ".join(PREDICTIONS)}')
         self._check_trained_values()
         _require_positive(self, 'text_tokens', 'image_size_px', 'chunk_size', 'chunk_period_s',
                           'action_dim', 'proprio_dim', 'sigma_max', 'sigma_min',

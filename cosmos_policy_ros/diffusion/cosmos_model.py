@@ -23,7 +23,7 @@ from cosmos_policy_ros.diffusion.observation_encoder import ObservationEncoder
 from cosmos_policy_ros.diffusion.patch_autoencoder import PatchAutoencoder
 from cosmos_policy_ros.diffusion.preconditioning import (
     clean_prediction, network_input, time_from_sigma)
-from cosmos_policy_ros.diffusion.sampler import call_sigmas, sample
+from cosmos_policy_ros.diffusion.sampler import call_sigmas, holding, sample
 from cosmos_policy_ros.diffusion.video_autoencoder import uint8_from_video, VideoAutoencoder
 
 
@@ -44,7 +44,9 @@ class CosmosModel(nn.Module):
         self.config = config
         self.layout = latent_layout(config.layout)
         self.transformer = DiffusionTransformer(
-            config.transformer, latent_channels=config.autoencoder.latent_channels)
+            config.transformer, latent_channels=config.autoencoder.latent_channels,
+            grid=(self.layout.num_latent_frames,
+                  (config.latent_size // config.transformer.patch_size)**2))
         self.autoencoder = _autoencoder(config)
         self.fast_velocity: Velocity | None = None
 
@@ -107,12 +109,12 @@ class CosmosModel(nn.Module):
             velocity = self.transformer.velocity
         output = velocity(
             network_input(noisy, clean, mask, time), modulation, text, mask).float()
-        return clean_prediction(output, noisy, clean, mask, time)
+        return clean_prediction(output, noisy, clean, mask, time, self.config.prediction)
 
     @torch.no_grad()
     def sample(
         self, clean: Tensor, *, role: NetworkRole, text: TextKeysValues, seeds: Sequence[int],
-        num_steps: int | None = None,
+        num_steps: int | None = None, committed: Tensor | None = None,
     ) -> Tensor:
         """Sample one sequence per seed.
 
@@ -123,6 +125,8 @@ class CosmosModel(nn.Module):
             text: Keys and values of the task.
             seeds: Seed of the noise of each sample, B of them.
             num_steps: Denoising steps; the configured number by default.
+            committed: Normalised actions that the chunks begin with, where the role denoises
+                them; None for none. Shape (up to K, A).
 
         Returns:
             Latents in float32. Shape (B, C, T, H, W).
@@ -139,10 +143,27 @@ class CosmosModel(nn.Module):
                               else num_steps),
                 'sigma_max': self.config.sigma_max, 'sigma_min': self.config.sigma_min}
         modulations = self._modulations(mask, call_sigmas(**grid))
-        return sample(
-            lambda noisy, sigma: self.denoise(
-                noisy, sigma, clean=clean, mask=mask, text=text, modulation=modulations[sigma]),
-            noise.to(self.device), **grid)
+        noise = noise.to(self.device)
+
+        def denoiser(noisy: Tensor, sigma: float) -> Tensor:
+            return self.denoise(
+                noisy, sigma, clean=clean, mask=mask, text=text, modulation=modulations[sigma])
+
+        if committed is not None and len(committed):
+            known, is_known = self._known_actions(committed)
+            denoiser, noise = holding(
+                denoiser, noise, known=known, mask=is_known, sigma_max=self.config.sigma_max)
+        return sample(denoiser, noise, **grid)
+
+    def _known_actions(self, committed: Tensor) -> tuple[Tensor, Tensor]:
+        """Return values and mask of a sequence whose chunk begins so. Each (1, C, T, H, W)."""
+        committed = committed.to(self.device, torch.float32)
+        blank = committed.new_zeros(1, *self.sequence_shape)
+        chunks = committed.new_zeros(2, self.config.chunk_size, self.config.action_dim)
+        chunks[0, :len(committed)], chunks[1, :len(committed)] = committed, 1.0
+        known, is_known = (inject_vector(blank, chunk[None], self.layout.action)
+                           for chunk in chunks)
+        return known, is_known.bool()
 
     def _modulations(self, mask: Tensor, sigmas: Sequence[float]) -> dict[float, Modulation]:
         """Compute the modulation of all noise levels at once."""

@@ -256,9 +256,18 @@ class FinalLayer(nn.Module):
 
 
 class DiffusionTransformer(nn.Module):
-    """Predicts the velocity of a latent sequence, given per-frame times and a text."""
+    """Predicts the velocity of a latent sequence, given per-frame times and a text.
 
-    def __init__(self, config: TransformerConfig, *, latent_channels: int) -> None:
+    Args:
+        config: Sizes.
+        latent_channels: Channels of a latent frame.
+        grid: Latent frames, and patches of each; needed for learned positions alone.
+    """
+
+    def __init__(
+        self, config: TransformerConfig, *, latent_channels: int,
+        grid: tuple[int, int] | None = None,
+    ) -> None:
         super().__init__()
         self.config = config
         self.x_embedder = PatchEmbedding(
@@ -267,6 +276,8 @@ class DiffusionTransformer(nn.Module):
         self.t_embedding_norm = RmsNorm(config.width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_blocks))
         self.final_layer = FinalLayer(config, latent_channels)
+        self.positions = (
+            nn.Parameter(torch.empty(*grid, config.width)) if config.learned_positions else None)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -330,6 +341,8 @@ class DiffusionTransformer(nn.Module):
         B, _, T, H, W = latents.shape
         p = self.config.patch_size
         x = self.x_embedder(self._with_masks(latents, clean_mask, padding_mask))  # (B, T, S, D)
+        if self.positions is not None:
+            x = x + self.positions
         rotation = rope_rotation(rope_angles(
             (T, H // p, W // p), self.config.head_dim, self.config.rope_ratios, latents.device))
         for block, part, keys_values in zip(self.blocks, modulation.blocks, text.blocks):

@@ -3,12 +3,18 @@
 
 With t = sigma / (1 + sigma): the network sees (1 - t) x, is told t, and
 D(x) = (1 - t) x - t F. Clean frames enter unscaled, are told t = 0, and stay as they are.
+
+A small network may say D(x) = F instead: it need not carry the noise of its input through every
+layer to subtract it at the end. Both learn the same loss.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+PREDICTIONS = ('velocity', 'clean')
+"""What a network's output is: noise minus clean sequence, as of the released models, or D."""
 
 
 def time_from_sigma(sigma: float | Tensor) -> float | Tensor:
@@ -23,6 +29,8 @@ def network_input(noisy: Tensor, clean: Tensor, mask: Tensor, time: float | Tens
 
 def clean_prediction(
     output: Tensor, noisy: Tensor, clean: Tensor, mask: Tensor, time: float | Tensor,
+    prediction: str = 'velocity',
 ) -> Tensor:
-    """Turn the network's output into a prediction of the clean sequence."""
-    return torch.where(mask.bool(), clean, (1 - time) * noisy - time * output)
+    """Turn the network's output, one of `PREDICTIONS`, into a prediction of the clean sequence."""
+    denoised = output if prediction == 'clean' else (1 - time) * noisy - time * output
+    return torch.where(mask.bool(), clean, denoised)

@@ -60,6 +60,30 @@ def sample(
     return denoiser(state.float(), sigmas[-1]).float()
 
 
+def holding(
+    denoiser: Denoiser, noise: Tensor, *, known: Tensor, mask: Tensor, sigma_max: float,
+) -> tuple[Denoiser, Tensor]:
+    """Return denoiser and noise with which `sample` keeps what is known of the clean state.
+
+    The known part takes the place of its own prediction, and the noise is moved so that the first
+    state is the known part noised. Both together keep it noised to exactly the present level, with
+    its own noise, at every call: with a constant prediction every step of the solver only shrinks
+    the noise. Noising it anew at each level instead would add noise to a deterministic solver, and
+    its memory of the last prediction would be of another state.
+
+    Args:
+        denoiser: The denoiser.
+        noise: Unit noise, of any shape.
+        known: The known values; anything elsewhere. Broadcasts with `noise`.
+        mask: True where they are known. Broadcasts with `noise`.
+        sigma_max: First noise level.
+    """
+    def held(state: Tensor, sigma: float) -> Tensor:
+        return torch.where(mask, known, denoiser(state, sigma))
+
+    return held, torch.where(mask, noise + known / sigma_max, noise)
+
+
 def _multistep_weights(s: float, t: float, s1: float) -> tuple[float, float, float]:
     """Weights of state, prediction and previous prediction in a step from level s to t after s1.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+import hashlib
 import io
 import os
 from pathlib import Path
@@ -46,6 +47,18 @@ class TextEmbeddings:
                 f'unknown task {task!r}; this model knows: '
                 + ', '.join(repr(known) for known in self.tasks))
         return self.by_task[task]
+
+
+def drawn_embedding(task: str, *, num_tokens: int, text_dim: int) -> Tensor:
+    """Draw an embedding that stands for a text without saying anything about it.
+
+    The same for the same text, and different for every other.
+
+    Returns:
+        Shape (num_tokens, text_dim), float32.
+    """
+    seed = int.from_bytes(hashlib.sha256(task.encode()).digest()[:7], 'little')
+    return torch.randn(num_tokens, text_dim, generator=torch.Generator().manual_seed(seed))
 
 
 def load_text_embeddings(

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from cosmos_policy_ros.errors import ConfigurationError
+from cosmos_policy_ros.recording.image_encoding import stored_image_topic
 from cosmos_policy_ros.spec.robot import RobotSpec
 
 
@@ -19,7 +20,7 @@ class EpisodeTopics:
         joint_states: Arm to its measured joints, sensor_msgs/JointState.
         group_commands: Arm to the commands of its joints, interbotix_xs_msgs/JointGroupCommand.
         gripper_commands: Arm to the commands of its gripper, JointSingleCommand.
-        cameras: Camera to its images, sensor_msgs/Image or CompressedImage.
+        cameras: Camera to its images: Image, CompressedImage or CompressedVideo.
         predicted: Camera to the images that the policy imagined, stamped with the imagined time.
         chunks: Answers of the policy, cosmos_policy_ros/ActionChunk.
         plans: What planning did, cosmos_policy_ros/Plan.
@@ -42,6 +43,18 @@ class EpisodeTopics:
     def __post_init__(self) -> None:
         for name in ('joint_states', 'group_commands', 'gripper_commands', 'cameras', 'predicted'):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+    def stored_in(self, recorded: Collection[str]) -> EpisodeTopics:
+        """Return the topics with the names under which an episode holds images.
+
+        Args:
+            recorded: Names of the topics of the episode.
+        """
+        def stored(images: Mapping[str, str]) -> dict[str, str]:
+            return {camera: stored_image_topic(topic, recorded)
+                    for camera, topic in images.items()}
+
+        return replace(self, cameras=stored(self.cameras), predicted=stored(self.predicted))
 
 
 def episode_topics(robot: RobotSpec, names: Mapping[str, str]) -> EpisodeTopics:

@@ -11,12 +11,16 @@ from matplotlib.ticker import MaxNLocator
 import numpy as np
 
 from cosmos_policy_ros.evaluation.episode_plots import (
-    COLUMN_IN, COMMANDED, MEASURED, MUTED, style, WIDTH_IN)
+    COLUMN_IN, COMMANDED, GRID, MEASURED, MUTED, PLANNED, style, WIDTH_IN)
 from cosmos_policy_ros.evaluation.episode_report import Histogram, SeamReport
 from cosmos_policy_ros.evaluation.episode_series import ArmSample, EpisodeSeries
-from cosmos_policy_ros.evaluation.motion_quality import border_times, command_steps
+from cosmos_policy_ros.evaluation.motion_quality import (
+    border_times, command_steps, takeover_gaps)
+from cosmos_policy_ros.evaluation.motion_trial import MotionTrial
 
 _MANY = 50
+# How much is shown before and after a takeover in [s].
+_AROUND_S = 0.6
 _BORDER = '#f2c879'
 _STATE_COLOURS = {
     'moving': '#2f9e63', 'waiting': '#f2b134', 'positioning': '#6c8ebf', 'holding': '#c0392b',
@@ -90,3 +94,63 @@ def _draw_speed_steps(axes: Axes, series: EpisodeSeries, seams: SeamReport | Non
     axes.set_xlabel('time [s]', color=MUTED)
     axes.set_ylabel('change of speed [rad/s]', color=MUTED, fontsize=9)
     style(axes)
+
+
+def plot_seams(trials: Sequence[MotionTrial], *, window_s: float = 5.0) -> Figure:
+    """Draw the takeover of each trial at which the chunks differ most, and its speed steps.
+
+    Args:
+        trials: One row each.
+        window_s: How much of the speed steps is shown, from the first chunk on, in [s].
+    """
+    figure = Figure(figsize=(WIDTH_IN, 2.2 * len(trials) + 0.5), layout='constrained')
+    grid = figure.subplots(len(trials), 2, squeeze=False)
+    for (takeover, steps), trial in zip(grid, trials):
+        _draw_takeover(takeover, trial)
+        _draw_speed_steps(steps, trial.series, None)
+        first = trial.series.chunks[0]
+        start_s = first.stamp_s + first.latency_s
+        steps.set_xlim(start_s, start_s + window_s)
+        for axes in (takeover, steps):
+            axes.set_title(f'{trial.strategy.value}, {trial.latency_s:g} s', fontsize=9)
+            axes.set_xlabel('')
+    for axes in grid[0]:
+        axes.legend(loc='upper right', fontsize=7, frameon=False)
+    for axes in grid[-1]:
+        axes.set_xlabel('time [s]', color=MUTED)
+    return figure
+
+
+def _draw_takeover(axes: Axes, trial: MotionTrial) -> None:
+    """Draw targets of old and new chunk, switched at the arrival, and what was commanded."""
+    joint, border_s = _widest_takeover(trial.series)
+    track, arrivals_s = trial.series.joints[joint], []
+    borders_s = set(border_times(trial.series).tolist())
+    for number, chunk in enumerate(trial.series.chunks):
+        arrivals_s.append(chunk.stamp_s + chunk.latency_s)
+        # A chunk for arms at rest is played from its arrival on.
+        stamp_s = chunk.stamp_s if arrivals_s[-1] in borders_s else arrivals_s[-1]
+        due_s = stamp_s + chunk.period_s * np.arange(1, len(chunk.positions) + 1)
+        axes.plot(due_s, chunk.positions[:, joint], '.', ms=3,
+                  color=(PLANNED, _BORDER)[number % 2])
+    axes.plot(track.commanded_times_s, track.commanded, color=COMMANDED, lw=1.2,
+              label='commanded; dots: actions of the chunks')
+    axes.axvline(border_s, color=GRID, lw=1.0, zorder=0)
+    axes.set_xlim(border_s - _AROUND_S, border_s + _AROUND_S)
+    is_near = np.abs(track.commanded_times_s - border_s) <= _AROUND_S
+    low, high = np.min(track.commanded[is_near]), np.max(track.commanded[is_near])
+    axes.set_ylim(low - 0.05, high + 0.05)
+    axes.set_ylabel(f'{track.name} [rad]', color=MUTED, fontsize=9)
+    style(axes)
+
+
+def _widest_takeover(series: EpisodeSeries) -> tuple[int, float]:
+    """Return joint and time of the largest gap; without any, the pause after the first chunk."""
+    gaps = takeover_gaps(series)
+    if gaps:
+        time_s, gap = max(gaps, key=lambda item: np.abs(item[1]).max())
+        return int(np.argmax(np.abs(gap))), time_s
+    first = series.chunks[0]
+    spans = [0.0 if track.is_gripper else np.ptp(track.commanded) for track in series.joints]
+    end_s = first.stamp_s + first.latency_s + first.period_s * len(first.positions)
+    return int(np.argmax(spans)), end_s

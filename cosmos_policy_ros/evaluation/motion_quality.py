@@ -90,32 +90,80 @@ def border_times(series: EpisodeSeries) -> np.ndarray:
     return arrivals_s[is_moving(arrivals_s, series.arm_status)]
 
 
-def report_seams(series: EpisodeSeries) -> SeamReport | None:
-    """Return how smoothly chunks followed one another; None if no chunk met a moving arm."""
-    at_border, inside, num_borders = [], [], 0
+@dataclass(frozen=True, kw_only=True)
+class SplitSteps:
+    """How the commands changed where chunks took over, and elsewhere while moving.
+
+    Attributes:
+        at_borders: Largest change of position in [rad] and of speed in [rad/s] at each border of
+            each arm. Shape (N, 2).
+        inside: The same of each command elsewhere. Shape (M, 2).
+        num_borders: Number of borders.
+    """
+
+    at_borders: np.ndarray
+    inside: np.ndarray
+    num_borders: int
+
+
+def split_steps(series: EpisodeSeries, num_commands: int = _BORDER_COMMANDS) -> SplitSteps:
+    """Tell steps at borders, of as many commands after the arrival of a chunk, from others."""
+    at_borders, inside, num_borders = [], [], 0
     for steps in command_steps(series):
-        windows = _border_windows(steps, border_times(series))
+        windows = _border_windows(steps, border_times(series), num_commands)
+        both = np.stack([steps.position_steps, steps.speed_steps], axis=1)
         is_inside = steps.is_moving.copy()
         for window in windows:
             is_inside[window] = False
-            at_border.append((steps.position_steps[window].max(),
-                              steps.speed_steps[window].max()))
-        inside += list(zip(steps.position_steps[is_inside], steps.speed_steps[is_inside]))
+            at_borders.append(both[window].max(axis=0))
+        inside.append(both[is_inside])
         num_borders = max(num_borders, len(windows))
-    if not at_border or not inside:
+    return SplitSteps(
+        at_borders=np.array(at_borders).reshape(-1, 2),
+        inside=np.concatenate(inside) if inside else np.empty((0, 2)), num_borders=num_borders)
+
+
+def report_seams(series: EpisodeSeries) -> SeamReport | None:
+    """Return how smoothly chunks followed one another; None if no chunk met a moving arm."""
+    steps = split_steps(series)
+    if not len(steps.at_borders) or not len(steps.inside):
         return None
-    positions, speeds = np.array(at_border).T
-    inside_positions, inside_speeds = np.percentile(np.array(inside), 99, axis=0)
+    positions, speeds = steps.at_borders.T
+    inside_positions, inside_speeds = np.percentile(steps.inside, 99, axis=0)
+    disagreements = [abs(gap).max() for _, gap in takeover_gaps(series)]
     return SeamReport(
-        borders=num_borders, position_step=_quantiles(positions),
+        borders=steps.num_borders, position_step=_quantiles(positions),
         speed_step=_quantiles(speeds), inside_position_step_p99=float(inside_positions),
-        inside_speed_step_p99=float(inside_speeds), disagreement=_disagreement(series))
+        inside_speed_step_p99=float(inside_speeds),
+        disagreement=_quantiles(disagreements) if disagreements else None)
 
 
-def _border_windows(steps: CommandSteps, borders_s: np.ndarray) -> list[slice]:
+def takeover_gaps(series: EpisodeSeries) -> list[tuple[float, np.ndarray]]:
+    """Return when chunks took over while moving, in [s], and by how much they disagreed.
+
+    That is what a hard switch would have made a step: the target of the new chunk minus that of
+    the old one, 0 for grippers. Shape (A,).
+    """
+    is_arm_joint = np.array([not track.is_gripper for track in series.joints])
+    arrivals_s = np.array([chunk.stamp_s + chunk.latency_s for chunk in series.chunks])
+    # A chunk for arms at rest is played later than its stamp says.
+    is_on_clock = is_moving(arrivals_s, series.arm_status)
+    gaps = []
+    for number, (old, new) in enumerate(zip(series.chunks, series.chunks[1:])):
+        time_s = arrivals_s[number + 1]
+        is_compared = is_on_clock[number:number + 2].all()
+        if is_compared and _covers(old, time_s) and _covers(new, time_s):
+            gap = _target_at(new, time_s) - _target_at(old, time_s)
+            gaps.append((float(time_s), np.where(is_arm_joint, gap, 0.0)))
+    return gaps
+
+
+def _border_windows(
+    steps: CommandSteps, borders_s: np.ndarray, num_commands: int,
+) -> list[slice]:
     """The steps at each border that commands followed."""
     first = np.searchsorted(steps.times_s, borders_s)
-    return [slice(index, index + _BORDER_COMMANDS)
+    return [slice(index, index + num_commands)
             for index in first.tolist() if index < len(steps.times_s)]
 
 
@@ -142,18 +190,6 @@ def _is_steady(times_s: np.ndarray, order: int) -> np.ndarray:
         return np.empty(0, np.bool_)
     longest_s = _LARGEST_GAP_PERIODS * _period_s(times_s)
     return np.convolve(np.diff(times_s) > longest_s, np.ones(order), 'valid') == 0
-
-
-def _disagreement(series: EpisodeSeries) -> Quantiles | None:
-    columns = [index for index, track in enumerate(series.joints) if not track.is_gripper]
-    borders_s = set(border_times(series).tolist())
-    distances = []
-    for old, new in zip(series.chunks, series.chunks[1:]):
-        time_s = new.stamp_s + new.latency_s
-        if time_s in borders_s and _covers(old, time_s) and _covers(new, time_s):
-            gap = _target_at(old, time_s) - _target_at(new, time_s)
-            distances.append(np.abs(gap[columns]).max())
-    return _quantiles(distances) if distances else None
 
 
 def _covers(chunk: ChunkSample, time_s: float) -> bool:

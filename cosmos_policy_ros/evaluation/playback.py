@@ -10,16 +10,15 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-import cv2
 import numpy as np
 
 from cosmos_policy_ros.errors import RecordingError
 from cosmos_policy_ros.evaluation.episode_topics import EpisodeTopics
-from cosmos_policy_ros.recording.decode import decoded_messages, image_pixels, stamp_ns
+from cosmos_policy_ros.recording.decode import decoded_messages, image_decoder, stamp_ns
+from cosmos_policy_ros.recording.image_encoding import VIDEO_TYPE
 from cosmos_policy_ros.recording.reader import EpisodeReader
 
 _NS_PER_S = 1_000_000_000
-_COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 # Images are received later than they are stamped; those of a moment are waited for this long.
 _WAIT_NS = 300_000_000
 
@@ -106,8 +105,8 @@ class Playback:
     def _make_timelines(self) -> dict[str, _Timeline]:
         images = [*(self._topics.cameras[camera] for camera in self.cameras),
                   *(self._topics.predicted[camera] for camera in self._imagined)]
-        timelines = {topic: _Timeline(partial(
-            _picture, self._reader.topics[topic].type_name == _COMPRESSED)) for topic in images}
+        timelines = {topic: _image_timeline(self._reader.topics[topic].type_name)
+                     for topic in images}
         timelines[self._topics.chunks] = _Timeline(lambda message: message)
         return timelines
 
@@ -122,15 +121,19 @@ class Playback:
 
 
 class _Timeline:
-    """Messages of one topic in the order of their times; converts only those that are shown."""
+    """Messages of one topic in the order of their times; converts only those that are shown.
 
-    def __init__(self, convert: Callable[[Any], Any]) -> None:
-        self._convert = convert
+    Where each needs the one before it, as in a video, all are converted.
+    """
+
+    def __init__(self, convert: Callable[[Any], Any], *, is_shown_only: bool = True) -> None:
+        self._convert = convert if is_shown_only else lambda picture: picture
+        self._prepare = (lambda message: message) if is_shown_only else convert
         self._waiting: deque[tuple[int, Any]] = deque()
         self._newest: Any = None
 
     def add(self, time_ns: int, message: Any) -> None:
-        self._waiting.append((time_ns, message))
+        self._waiting.append((time_ns, self._prepare(message)))
 
     def newest_at(self, time_ns: int) -> Any:
         """Return the last one at or before a time that never goes back; None without any."""
@@ -142,15 +145,10 @@ class _Timeline:
         return self._newest
 
 
-def _picture(is_compressed: bool, message: Any) -> Picture:
-    pixels = _decompress(message) if is_compressed else image_pixels(message)
-    return Picture(stamp_ns=stamp_ns(message), pixels=pixels)
+def _image_timeline(type_name: str) -> _Timeline:
+    return _Timeline(partial(_picture, image_decoder(type_name)),
+                     is_shown_only=type_name != VIDEO_TYPE)
 
 
-def _decompress(message: Any) -> np.ndarray:
-    image = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise RecordingError(
-            f'compressed image of {len(message.data)} bytes, format {message.format!r}, cannot '
-            'be decoded')
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+def _picture(decode: Callable[[Any], np.ndarray], message: Any) -> Picture:
+    return Picture(stamp_ns=stamp_ns(message), pixels=decode(message))

@@ -41,8 +41,8 @@ def render_video(
     sheet = ContactSheet(playback.cameras)
     draft = path.with_name(f'{path.name}.partial')
     try:
-        _encode(draft, sheet.size, frame_rate_hz,
-                _draw_frames(playback, sheet, reader.metadata.task, on_progress))
+        encode_video(draft, sheet.size, frame_rate_hz,
+                     _draw_frames(playback, sheet, reader.metadata.task, on_progress))
         draft.replace(path)
     # PyAV reports what the operating system refuses as OSError or as its own kind.
     except (OSError, av.FFmpegError) as error:
@@ -52,9 +52,10 @@ def render_video(
     return len(playback)
 
 
-def _encode(
+def encode_video(
     path: Path, size: tuple[int, int], frame_rate_hz: int, frames: Iterable[np.ndarray],
 ) -> None:
+    """Write RGB frames of one size, width and height even, as H.264 in MP4."""
     with av.open(str(path), 'w', format='mp4', options={'movflags': 'faststart'}) as container:
         stream = container.add_stream('libx264', rate=Fraction(frame_rate_hz))
         stream.width, stream.height = size
@@ -69,13 +70,18 @@ def _draw_frames(
     playback: Playback, sheet: ContactSheet, task: str, on_progress: Callable[[float], None],
 ) -> Iterator[np.ndarray]:
     for count, moment in enumerate(playback, start=1):
-        panels = {camera: (_live_panel(camera, moment, playback.start_ns),
-                           _imagined_panel(camera, moment, playback.start_ns))
-                  for camera in playback.cameras}
-        is_untrained = moment.chunk is not None and not moment.chunk.is_trained
-        yield sheet.compose(panels, _heading(moment, playback.start_ns, task),
-                            'untrained: random weights' if is_untrained else '')
+        yield draw_sheet(moment, playback, sheet, task)
         on_progress(count / len(playback))
+
+
+def draw_sheet(moment: Moment, playback: Playback, sheet: ContactSheet, task: str) -> np.ndarray:
+    """Return a moment as one picture, (H, W, 3) uint8: cameras above what was imagined."""
+    panels = {camera: (_live_panel(camera, moment, playback.start_ns),
+                       _imagined_panel(camera, moment, playback.start_ns))
+              for camera in playback.cameras}
+    is_untrained = moment.chunk is not None and not moment.chunk.is_trained
+    return sheet.compose(panels, _heading(moment, playback.start_ns, task),
+                         'untrained: random weights' if is_untrained else '')
 
 
 def _heading(moment: Moment, start_ns: int, task: str) -> str:

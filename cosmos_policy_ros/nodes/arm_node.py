@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from functools import partial
-import math
 
-import numpy as np
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -21,11 +19,13 @@ from trajectory_msgs.msg import JointTrajectory
 from cosmos_policy_ros.errors import (
     ConfigurationError, CosmosPolicyError, ObservationError, PredictionError, RobotError)
 from cosmos_policy_ros.nodes import conversions, lifecycle, qos
+from cosmos_policy_ros.nodes.arm_outputs import make_output
 from cosmos_policy_ros.nodes.arm_topics import ArmTopics
-from cosmos_policy_ros.nodes.driver_supervisor import DriverSupervisor
+from cosmos_policy_ros.nodes.driver_supervisor import make_supervisor
 from cosmos_policy_ros.nodes.interfaces import PolicyStatusMsg
 from cosmos_policy_ros.nodes.logs import log
 from cosmos_policy_ros.nodes.parameters import ArmNodeParameters, declare, updated
+from cosmos_policy_ros.nodes.waiting import wait_until
 from cosmos_policy_ros.robot.arm_controller import ArmController
 from cosmos_policy_ros.robot.arm_status import ArmStatus
 from cosmos_policy_ros.robot.motion_settings import MotionSettings
@@ -35,6 +35,8 @@ from cosmos_policy_ros.spec.aloha import robot_spec
 from cosmos_policy_ros.spec.robot import ArmSpec
 
 AUTOMATIC_START_PERIOD_S = 1.0
+PARKING_TIMEOUT_S = 60.0
+DRIVER_PARAMETERS = ('prepare_driver', 'position_p_gain', 'driver_timeout_s')
 
 
 class ArmNode(LifecycleNode):
@@ -43,12 +45,14 @@ class ArmNode(LifecycleNode):
     Subscriptions: `<arm>/joint_states` sensor_msgs/JointState (best effort, newest only),
     `joint_trajectory` trajectory_msgs/JointTrajectory (reliable, 14 joints), `policy_status`
     PolicyStatus, `emergency_stop` std_msgs/Bool (reliable; true holds until false and a start).
-    Publications: `<arm>/commands/joint_group` and `<arm>/commands/joint_single` (reliable; none
-    in a dry run), `~/dry_run/joint_states` (dry run only), `~/status` ArmStatus (latched),
-    `/diagnostics`.
+    Publications: commands to the arms as the parameter `output` wants them, see `arm_outputs`
+    (reliable; none in a dry run), `~/dry_run/joint_states` (dry run only), `~/status` ArmStatus
+    (latched), `/diagnostics`.
     Services, all std_srvs/Trigger: `~/start` and `~/resume` (the same), `~/stop` (holds; torque
-    stays on), `~/go_home` (start pose), `~/sleep` (opens the grippers, then goes to rest).
-    Clients: `<arm>/get_robot_info`, `<arm>/get_motor_registers`, `<arm>/set_operating_modes`.
+    stays on), `~/go_home` (start pose), `~/sleep` (opens the grippers, then goes to rest by way
+    of the start pose).
+    Clients: `<arm>/get_robot_info`, `<arm>/set_operating_modes`, `<arm>/get_motor_registers`,
+    `<arm>/set_motor_registers`.
     Parameters: `ArmNodeParameters`.
     """
 
@@ -104,10 +108,11 @@ class ArmNode(LifecycleNode):
     def _configure(self) -> None:
         self._controller = ArmController(self._robot, self._settings(), self._motion())
         self._policy_heard_ns: int | None = None
+        self._image_problem = ''
         self._own_entities = lifecycle.entities(self)
         self._subscribe()
         self._advertise()
-        self._drivers = DriverSupervisor(self, self._robot, self._params)
+        self._drivers = make_supervisor(self, self._robot, self._params, self._output.topics)
         self._control_timer = self.create_timer(
             1 / self._params.control_rate_hz, self._on_control_tick)
         self._automatic_start_timer = self.create_timer(
@@ -121,11 +126,8 @@ class ArmNode(LifecycleNode):
         self.create_timer(1 / self._params.status_rate_hz, self._on_status_timer)
 
     def _settings(self) -> ArmSettings:
-        values = {item.name: getattr(self._params, item.name) for item in fields(ArmSettings)}
-        if self._params.dry_run:
-            # Arms that are not commanded do not follow, which is no fault here.
-            values['max_following_error_rad'] = 4 * math.pi
-        return ArmSettings(**values)
+        return ArmSettings(**{
+            item.name: getattr(self._params, item.name) for item in fields(ArmSettings)})
 
     def _motion(self) -> MotionSettings:
         return MotionSettings(**{
@@ -144,12 +146,13 @@ class ArmNode(LifecycleNode):
 
     def _advertise(self) -> None:
         self._topics = ArmTopics(self, self._robot, dry_run=self._params.dry_run)
+        self._output = make_output(self, self._robot, self._params)
         for name in ('start', 'resume'):
             self.create_service(
                 Trigger, f'~/{name}', self._on_start, callback_group=self._waiting_group)
         self.create_service(Trigger, '~/stop', self._on_stop)
-        for name, pose in (('go_home', self._robot.start_pose), ('sleep', self._robot.sleep_pose)):
-            self.create_service(Trigger, f'~/{name}', partial(self._on_go_to, name, pose),
+        for name, go in (('go_home', self._go_home), ('sleep', self._go_to_sleep)):
+            self.create_service(Trigger, f'~/{name}', partial(self._on_go_to, name, go),
                                 callback_group=self._waiting_group)
 
     def _on_joint_state(self, arm: ArmSpec, msg: JointState) -> None:
@@ -172,6 +175,11 @@ class ArmNode(LifecycleNode):
 
     def _on_policy_status(self, msg: PolicyStatusMsg) -> None:
         self._policy_heard_ns = self._now_ns()
+        self._image_problem = msg.image_problem
+        state = self._controller.status(self._now_ns()).state
+        if msg.image_problem and state in (RunState.WAITING, RunState.MOVING):
+            self._report_problems([
+                Problem(reason=StopReason.IMAGES_STALE, text=msg.image_problem)])
 
     def _on_emergency_stop(self, msg: Bool) -> None:
         self._controller.set_emergency_stop(msg.data, self._now_ns())
@@ -183,14 +191,13 @@ class ArmNode(LifecycleNode):
             period_s = (now_ns - self._last_tick_ns) / conversions.NANOSECONDS
             self._max_tick_period_s = max(self._max_tick_period_s, period_s)
         self._last_tick_ns = now_ns
+        self._check_policy()
         try:
-            command = self._controller.command_at(now_ns)
+            self._output.tick(self._controller, now_ns)
         except Exception as error:
             # What nobody foresaw holds the arms and ends the process.
             self._controller.stop(StopReason.INTERNAL_ERROR, now_ns, repr(error))
             raise
-        if command is not None:
-            self._topics.publish_command(command)
         self._report_changes()
 
     async def _on_start(
@@ -217,6 +224,8 @@ class ArmNode(LifecycleNode):
 
     async def _start(self) -> None:
         await self._require_ready()
+        if self._image_problem:
+            raise RobotError(f'the policy has no fresh images: {self._image_problem}')
         self._controller.start(self._now_ns())
         self._report_changes()
 
@@ -225,12 +234,39 @@ class ArmNode(LifecycleNode):
             raise RobotError('arm_node is not active')
         await self._drivers.require_ready()
 
+    async def park(self) -> None:
+        """Go to rest as `~/sleep` does, where the arms may move at all; return once they hold."""
+        if not (self._params.park_on_shutdown and self._is_active
+                and self._run_state is not RunState.INACTIVE):
+            return
+        try:
+            await self._require_ready()
+            self._go_to_sleep()
+        except CosmosPolicyError as error:
+            self.get_logger().error(f'not parked: {error}')
+            return
+        self.get_logger().info('parking; Ctrl-C holds the arms where they are')
+        await wait_until(self, lambda: self._run_state is not RunState.POSITIONING,
+                         timeout_s=PARKING_TIMEOUT_S, group=self._waiting_group)
+
+    @property
+    def _run_state(self) -> RunState:
+        return self._controller.status(self._now_ns()).state
+
+    def _go_home(self) -> None:
+        self._controller.go_to(self._robot.start_pose, self._now_ns())
+
+    def _go_to_sleep(self) -> None:
+        self._controller.go_to(self._robot.sleep_pose, self._now_ns(), open_grippers_first=True,
+                               via=self._robot.open_start_pose)
+
     async def _on_go_to(
-        self, name: str, pose: np.ndarray, request: Trigger.Request, response: Trigger.Response,
+        self, name: str, go: Callable[[], None], request: Trigger.Request,
+        response: Trigger.Response,
     ) -> Trigger.Response:
         try:
             await self._require_ready()
-            self._controller.go_to(pose, self._now_ns(), open_grippers_first=name == 'sleep')
+            go()
         except CosmosPolicyError as error:
             response.success, response.message = False, str(error)
         else:
@@ -262,14 +298,11 @@ class ArmNode(LifecycleNode):
         self._is_active = False
         self._control_timer.cancel()
         self._automatic_start_timer.cancel()
-        command = self._controller.deactivate(self._now_ns())
-        if command is not None:
-            self._topics.publish_command(command)
+        self._output.finish(self._controller, self._now_ns())
         self._report_changes()
 
     def _on_status_timer(self) -> None:
         self._report_problems(self._drivers.foreign_commanders())
-        self._check_policy()
         self._publish_status(self._controller.status(self._now_ns()))
         self._max_tick_period_s = 0.0
 
@@ -280,7 +313,7 @@ class ArmNode(LifecycleNode):
             return
         silence_s = (self._now_ns() - self._policy_heard_ns) / conversions.NANOSECONDS
         if silence_s > limit_s:
-            self._policy_heard_ns = None
+            self._policy_heard_ns, self._image_problem = None, ''
             self._controller.stop(
                 StopReason.POLICY_DEAD, self._now_ns(),
                 f'policy_node was silent for {silence_s:.1f} s (limit {limit_s} s)')
@@ -299,7 +332,7 @@ class ArmNode(LifecycleNode):
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         names = {change.name for change in changes}
-        shaping = names & {item.name for item in fields(ArmSettings)}
+        shaping = names & {*DRIVER_PARAMETERS, *(item.name for item in fields(ArmSettings))}
         if self._controller is not None and shaping:
             return SetParametersResult(successful=False, reason=(
                 f'{", ".join(sorted(shaping))} can change only while arm_node is unconfigured; '
@@ -319,7 +352,7 @@ class ArmNode(LifecycleNode):
 def main() -> int:
     """Run the node until it is interrupted."""
     # Control goes before everything else, where the user may ask for it.
-    return lifecycle.run(ArmNode, niceness=-10)
+    return lifecycle.run(ArmNode, niceness=-10, before_end=ArmNode.park)
 
 
 if __name__ == '__main__':

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the arm node publishes."""
+"""What the arm node publishes about itself."""
 
 from __future__ import annotations
 
@@ -8,50 +8,23 @@ import array
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 from rclpy.node import Node
-from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
-from cosmos_policy_ros.nodes import conversions, qos
+from cosmos_policy_ros.nodes import qos
 from cosmos_policy_ros.nodes.diagnostics import diagnostics_message
-from cosmos_policy_ros.nodes.interfaces import (
-    ArmStatusMsg, JointGroupCommand, JointSingleCommand)
+from cosmos_policy_ros.nodes.interfaces import ArmStatusMsg
 from cosmos_policy_ros.robot.arm_status import ArmStatus
-from cosmos_policy_ros.spec.action import JointCommand
 from cosmos_policy_ros.spec.robot import RobotSpec
 
 
 class ArmTopics:
-    """Publishers of the arm node; in a dry run there is none that an arm would hear."""
+    """Publishers of status and diagnostics."""
 
     def __init__(self, node: Node, robot: RobotSpec, *, dry_run: bool) -> None:
         """Advertise the topics."""
         self._node, self._robot, self._is_dry_run = node, robot, dry_run
         self._status = node.create_publisher(ArmStatusMsg, '~/status', qos.STATUS)
         self._diagnostics = node.create_publisher(DiagnosticArray, '/diagnostics', qos.DRIVER)
-        self._dry_run = None
-        self._commands = []
-        if dry_run:
-            self._dry_run = node.create_publisher(
-                JointState, '~/dry_run/joint_states', qos.DRIVER)
-            return
-        self._commands = [
-            (node.create_publisher(
-                JointGroupCommand, f'{arm.name}/commands/joint_group', qos.DRIVER),
-             node.create_publisher(
-                JointSingleCommand, f'{arm.name}/commands/joint_single', qos.DRIVER))
-            for arm in robot.arms]
-
-    def publish_command(self, command: JointCommand) -> None:
-        """Publish one command for all arms."""
-        if self._is_dry_run:
-            self._dry_run.publish(conversions.joint_state_message(
-                command.positions, self._robot.joint_names, command.stamp_ns))
-            return
-        # Built for both arms before any is sent: both or neither.
-        messages = conversions.driver_commands(command, self._robot)
-        for (group, single), (group_command, single_command) in zip(self._commands, messages):
-            group.publish(group_command)
-            single.publish(single_command)
 
     def publish_status(self, status: ArmStatus, *, max_tick_period_s: float) -> None:
         """Publish the status, and its short form on /diagnostics."""

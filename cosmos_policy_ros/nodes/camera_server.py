@@ -13,6 +13,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from cosmos_policy_ros.nodes import conversions, lifecycle, qos
+from cosmos_policy_ros.nodes.image_conversions import compressed_from_rgb, image_from_rgb
+from cosmos_policy_ros.simulation.fault_injector import FaultInjector
 from cosmos_policy_ros.simulation.renderer import CameraRenderer
 from cosmos_policy_ros.simulation.sensor_noise import SensorNoise
 from cosmos_policy_ros.simulation.simulated_aloha import SimulatedAloha
@@ -28,21 +30,24 @@ class CameraServer:
     CameraInfo, and `<camera>/image/compressed` CompressedImage if asked for.
     """
 
-    def __init__(self, node: Node, simulation: SimulatedAloha, cameras: Sequence[CameraSpec], *,
-                 rate_hz: float, publish_compressed: bool) -> None:
+    def __init__(self, node: Node, simulation: SimulatedAloha, cameras: Sequence[CameraSpec],
+                 faults: FaultInjector, *, rate_hz: float, publish_compressed: bool) -> None:
         """Advertise the topics; `start` begins to render.
 
         Args:
             node: The node that publishes.
             simulation: The robot.
             cameras: At least one camera; all have the same size.
+            faults: What the cameras suffer from.
             rate_hz: Images per camera in [Hz].
             publish_compressed: Whether to publish JPEG images too.
         """
         self._node, self._simulation, self._cameras = node, simulation, cameras
+        self._faults = faults
         self._period_s = 1 / rate_hz
         width, height = cameras[0].width, cameras[0].height
-        self._renderer = CameraRenderer(simulation.model, width=width, height=height)
+        self._renderer = CameraRenderer(
+            simulation.load_visual_model(), width=width, height=height)
         self._noise = SensorNoise(width=width, height=height)
         self._infos = {camera.name: self._camera_info(camera) for camera in cameras}
         self._publishers = {
@@ -103,7 +108,10 @@ class CameraServer:
         snapshot = self._simulation.snapshot()
         for camera in self._cameras:
             image = self._noise.add_to(self._renderer.render(snapshot, camera.name))
-            self._publish(camera.name, image, snapshot.stamp_ns)
+            for message in self._faults.spoil(
+                    camera.name, image, snapshot.stamp_ns,
+                    self._node.get_clock().now().nanoseconds):
+                self._publish(camera.name, message.content, message.stamp_ns)
             if self._should_stop.is_set():
                 return
         self.num_images += 1
@@ -111,13 +119,13 @@ class CameraServer:
     def _publish(self, camera: str, image: object, stamp_ns: int) -> None:
         frame_id = _frame_id(camera)
         self._publishers[Image][camera].publish(
-            conversions.image_from_rgb(image, stamp_ns, frame_id))
+            image_from_rgb(image, stamp_ns, frame_id))
         info = self._infos[camera]
         info.header.stamp = conversions.stamp_from_ns(stamp_ns)
         self._publishers[CameraInfo][camera].publish(info)
         if CompressedImage in self._publishers:
             self._publishers[CompressedImage][camera].publish(
-                conversions.compressed_from_rgb(image, stamp_ns, frame_id))
+                compressed_from_rgb(image, stamp_ns, frame_id))
 
 
 def _frame_id(camera: str) -> str:

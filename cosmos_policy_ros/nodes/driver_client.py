@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -12,6 +13,7 @@ from cosmos_policy_ros.errors import RobotError
 from cosmos_policy_ros.nodes.interfaces import OperatingModes, RegisterValues, RobotInfo
 from cosmos_policy_ros.nodes.waiting import wait_until
 from cosmos_policy_ros.robot.driver_check import DriverInfo
+from cosmos_policy_ros.robot.driver_registers import register_writes, TRACKING_REGISTERS
 from cosmos_policy_ros.spec.robot import ArmSpec
 
 GRIPPER_MODE = 'current_based_position'
@@ -31,14 +33,21 @@ class DriverClient:
         self._node, self._arm, self._timeout_s = node, arm, timeout_s
         # An awaiting callback holds its group; its answers and deadline must still get through.
         self._group = ReentrantCallbackGroup()
-        self._robot_info, self._registers, self._modes = (
+        self._robot_info, self._registers, self._modes, self._set_registers = (
             node.create_client(kind, f'{arm.name}/{service}', callback_group=self._group)
             for kind, service in ((RobotInfo, 'get_robot_info'),
                                   (RegisterValues, 'get_motor_registers'),
-                                  (OperatingModes, 'set_operating_modes')))
+                                  (OperatingModes, 'set_operating_modes'),
+                                  (RegisterValues, 'set_motor_registers')))
 
-    async def prepare(self) -> None:
-        """Put the gripper into the mode that vendor scripts use before any motion.
+    async def prepare(self, wanted: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+        """Set the gripper's mode and the registers as vendor scripts do before any motion.
+
+        Args:
+            wanted: What registers are to be, see `driver_registers`.
+
+        Returns:
+            What `read_tracking` says afterwards.
 
         Raises:
             RobotError: If a service is absent or does not answer in time.
@@ -48,6 +57,21 @@ class DriverClient:
             await self._ask(self._modes, OperatingModes.Request(
                 cmd_type='single', name=self._arm.gripper_joint, mode=GRIPPER_MODE,
                 profile_type='velocity'))
+        registers = await self.read_tracking()
+        writes = register_writes(self._arm, registers, wanted)
+        for write in writes:
+            await self._ask(self._set_registers, RegisterValues.Request(
+                cmd_type=write.cmd_type, name=write.name, reg=write.register,
+                value=write.value))
+        return await self.read_tracking() if writes else registers
+
+    async def read_tracking(self) -> dict[str, tuple[int, ...]]:
+        """Return the registers that decide how the motors follow targets, by name.
+
+        Raises:
+            RobotError: If a service is absent or does not answer in time.
+        """
+        return {name: await self._read_register(name) for name in TRACKING_REGISTERS}
 
     async def read(self, num_foreign_commanders: int) -> DriverInfo:
         """Return what the driver says about itself, unchecked.

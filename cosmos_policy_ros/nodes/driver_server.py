@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import array
 from dataclasses import asdict
+import threading
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.service import Service
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
@@ -16,7 +20,10 @@ from cosmos_policy_ros.nodes.interfaces import (
     JointGroupCommand, JointSingleCommand, JointTrajectoryCommand, MotorGains, OperatingModes,
     Reboot, RegisterValues, RobotInfo, TorqueEnable)
 from cosmos_policy_ros.nodes.waiting import wait_until
+from cosmos_policy_ros.simulation.fault_injector import FaultInjector
 from cosmos_policy_ros.simulation.simulated_aloha import SimulatedAloha
+from cosmos_policy_ros.simulation.stream_faults import Message
+from cosmos_policy_ros.simulation.xs_joint_states import JointStates
 from cosmos_policy_ros.simulation.xs_trajectory import TrajectoryPoint
 
 # Rebooting seven motors one after the other takes seven seconds.
@@ -32,47 +39,78 @@ class DriverServer:
     `set_motor_pid_gains`, `set_motor_registers`, `get_motor_registers`.
     """
 
-    def __init__(self, node: Node, simulation: SimulatedAloha, arm_name: str) -> None:
+    def __init__(self, node: Node, simulation: SimulatedAloha, arm_name: str,
+                 faults: FaultInjector) -> None:
         """Connect the arm to ROS."""
-        self._node, self._simulation, self._arm = node, simulation, arm_name
+        self._node, self._simulation, self.arm_name = node, simulation, arm_name
+        self._faults = faults
         # A service that waits for the driver must not keep the others from being served.
         self._waiting_group = ReentrantCallbackGroup()
-        self._joint_states = node.create_publisher(
-            JointState, f'{arm_name}/joint_states', qos.DRIVER)
-        for kind, topic, callback in (
-                (JointGroupCommand, 'joint_group', self._on_group),
-                (JointSingleCommand, 'joint_single', self._on_single),
-                (JointTrajectoryCommand, 'joint_trajectory', self._on_trajectory)):
-            node.create_subscription(kind, f'{arm_name}/commands/{topic}', callback, qos.DRIVER)
-        for kind, service, callback in (
+        self._services: list[Service] = []
+        self._subscriptions: list[Subscription] = []
+        self._joint_states: Publisher | None = None
+        # Joint states are published from another thread than the one that withdraws them.
+        self._publishing = threading.Lock()
+        self.show_faults()
+
+    def publish_joint_states(self) -> bool:
+        """Publish the joint states; return False while the driver is busy or dead."""
+        state, now_ns = self._simulation.joint_states(self.arm_name), self._now_ns()
+        if state is None:
+            return False
+        messages = self._faults.spoil(self.arm_name, state, now_ns, now_ns)
+        with self._publishing:
+            for message in messages if self._joint_states is not None else ():
+                self._joint_states.publish(_joint_state(message))
+        return True
+
+    def show_faults(self) -> None:
+        """Offer what the driver offers in the state that its faults leave it in."""
+        faults = self._faults.names(self.arm_name)
+        self._offer_topics('driver_crash' not in faults)
+        self._offer_services(not faults & {'driver_crash', 'services_lost'})
+
+    def _offer_topics(self, is_offered: bool) -> None:
+        if is_offered and self._joint_states is None:
+            self._subscriptions = [
+                self._node.create_subscription(
+                    kind, f'{self.arm_name}/commands/{topic}', callback, qos.DRIVER)
+                for kind, topic, callback in (
+                    (JointGroupCommand, 'joint_group', self._on_group),
+                    (JointSingleCommand, 'joint_single', self._on_single),
+                    (JointTrajectoryCommand, 'joint_trajectory', self._on_trajectory))]
+            self._joint_states = self._node.create_publisher(
+                JointState, f'{self.arm_name}/joint_states', qos.DRIVER)
+        elif not is_offered and self._joint_states is not None:
+            with self._publishing:
+                self._node.destroy_publisher(self._joint_states)
+                self._joint_states = None
+            while self._subscriptions:
+                self._node.destroy_subscription(self._subscriptions.pop())
+
+    def _offer_services(self, is_offered: bool) -> None:
+        while self._services and not is_offered:
+            self._node.destroy_service(self._services.pop())
+        if self._services or not is_offered:
+            return
+        self._services = [
+            self._node.create_service(
+                kind, f'{self.arm_name}/{service}', callback, callback_group=self._waiting_group)
+            for kind, service, callback in (
                 (TorqueEnable, 'torque_enable', self._on_torque_enable),
                 (Reboot, 'reboot_motors', self._on_reboot),
                 (RobotInfo, 'get_robot_info', self._on_robot_info),
                 (OperatingModes, 'set_operating_modes', self._on_operating_modes),
                 (MotorGains, 'set_motor_pid_gains', self._on_gains),
                 (RegisterValues, 'set_motor_registers', self._on_set_registers),
-                (RegisterValues, 'get_motor_registers', self._on_get_registers)):
-            node.create_service(
-                kind, f'{arm_name}/{service}', callback, callback_group=self._waiting_group)
-
-    def publish_joint_states(self) -> bool:
-        """Publish the joint states; return False while the driver is busy or dead."""
-        state = self._simulation.joint_states(self._arm)
-        if state is None:
-            return False
-        self._joint_states.publish(JointState(
-            header=Header(stamp=conversions.stamp_from_ns(self._now_ns())),
-            name=list(state.names), position=array.array('d', state.positions),
-            velocity=array.array('d', state.velocities),
-            effort=array.array('d', state.efforts)))
-        return True
+                (RegisterValues, 'get_motor_registers', self._on_get_registers))]
 
     def _on_group(self, msg: JointGroupCommand) -> None:
-        with self._simulation.driver(self._arm) as driver:
+        with self._simulation.driver(self.arm_name) as driver:
             driver.command_group(self._now_ns(), msg.name, list(msg.cmd))
 
     def _on_single(self, msg: JointSingleCommand) -> None:
-        with self._simulation.driver(self._arm) as driver:
+        with self._simulation.driver(self.arm_name) as driver:
             driver.command_single(self._now_ns(), msg.name, msg.cmd)
 
     def _on_trajectory(self, msg: JointTrajectoryCommand) -> None:
@@ -80,20 +118,20 @@ class DriverServer:
             positions=list(point.positions), velocities=list(point.velocities),
             effort=list(point.effort), sec=point.time_from_start.sec,
             nanosec=point.time_from_start.nanosec) for point in msg.traj.points]
-        with self._simulation.driver(self._arm) as driver:
+        with self._simulation.driver(self.arm_name) as driver:
             driver.command_trajectory(self._now_ns(), msg.cmd_type, msg.name, points)
 
     def _on_torque_enable(
         self, request: TorqueEnable.Request, response: TorqueEnable.Response,
     ) -> TorqueEnable.Response:
-        with self._simulation.driver(self._arm) as driver:
+        with self._simulation.driver(self.arm_name) as driver:
             driver.torque_enable(request.cmd_type, request.name, request.enable)
         return response
 
     async def _on_reboot(
         self, request: Reboot.Request, response: Reboot.Response,
     ) -> Reboot.Response:
-        with self._simulation.driver(self._arm) as driver:
+        with self._simulation.driver(self.arm_name) as driver:
             driver.reboot_motors(
                 self._now_ns(), request.cmd_type, request.name, enable=request.enable,
                 smart_reboot=request.smart_reboot)
@@ -103,7 +141,7 @@ class DriverServer:
     def _on_robot_info(
         self, request: RobotInfo.Request, response: RobotInfo.Response,
     ) -> RobotInfo.Response:
-        with self._simulation.driver(self._arm) as driver:
+        with self._simulation.driver(self.arm_name) as driver:
             info = driver.robot_info(request.cmd_type, request.name)
         for name, value in asdict(info).items():
             setattr(response, name, list(value) if isinstance(value, tuple) else value)
@@ -112,7 +150,7 @@ class DriverServer:
     async def _on_operating_modes(
         self, request: OperatingModes.Request, response: OperatingModes.Response,
     ) -> OperatingModes.Response:
-        with self._simulation.driver(self._arm) as driver:
+        with self._simulation.driver(self.arm_name) as driver:
             driver.set_operating_modes(
                 self._now_ns(), request.cmd_type, request.name, mode=request.mode,
                 profile_type=request.profile_type, profile_velocity=request.profile_velocity,
@@ -125,14 +163,14 @@ class DriverServer:
     ) -> MotorGains.Response:
         gains = (request.kp_pos, request.ki_pos, request.kd_pos, request.k1, request.k2,
                  request.kp_vel, request.ki_vel)
-        with self._simulation.driver(self._arm) as driver:
+        with self._simulation.driver(self.arm_name) as driver:
             driver.set_motor_pid_gains(request.cmd_type, request.name, gains)
         return response
 
     def _on_set_registers(
         self, request: RegisterValues.Request, response: RegisterValues.Response,
     ) -> RegisterValues.Response:
-        with self._simulation.driver(self._arm) as driver:
+        with self._simulation.driver(self.arm_name) as driver:
             driver.set_motor_registers(
                 request.cmd_type, request.name, request.reg, request.value)
         return response
@@ -140,7 +178,7 @@ class DriverServer:
     def _on_get_registers(
         self, request: RegisterValues.Request, response: RegisterValues.Response,
     ) -> RegisterValues.Response:
-        with self._simulation.driver(self._arm) as driver:
+        with self._simulation.driver(self.arm_name) as driver:
             response.values = list(driver.get_motor_registers(
                 request.cmd_type, request.name, request.reg))
         return response
@@ -151,8 +189,16 @@ class DriverServer:
                          group=self._waiting_group)
 
     def _is_driver_idle(self) -> bool:
-        with self._simulation.driver(self._arm) as driver:
+        with self._simulation.driver(self.arm_name) as driver:
             return not driver.is_busy(self._now_ns())
 
     def _now_ns(self) -> int:
         return self._node.get_clock().now().nanoseconds
+
+
+def _joint_state(message: Message[JointStates]) -> JointState:
+    state = message.content
+    return JointState(
+        header=Header(stamp=conversions.stamp_from_ns(message.stamp_ns)), name=list(state.names),
+        position=array.array('d', state.positions), velocity=array.array('d', state.velocities),
+        effort=array.array('d', state.efforts))

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 import os
 import signal
 import sys
 import threading
+import time
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -21,6 +23,7 @@ from cosmos_policy_ros.errors import ConfigurationError, CosmosPolicyError
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
+SIGNAL_ECHO_S = 1.0
 _DESTROYERS = {
     'publishers': 'destroy_publisher', 'subscriptions': 'destroy_subscription',
     'services': 'destroy_service', 'clients': 'destroy_client', 'timers': 'destroy_timer'}
@@ -78,13 +81,16 @@ def set_priority(niceness: int, thread_id: int = 0) -> None:
 
 
 def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, *,
-        niceness: int = 0) -> int:
+        niceness: int = 0,
+        before_end: Callable[[Node], Awaitable[None]] | None = None) -> int:
     """Spin one node until SIGINT or SIGTERM.
 
     Args:
         make_node: Makes the node.
         argv: Command line; that of the process by default.
         niceness: Scheduling priority of the process and of the threads that it starts.
+        before_end: What to do on a signal while the node still spins; another signal cuts it
+            short.
 
     Returns:
         Exit status of the process.
@@ -93,12 +99,11 @@ def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, *,
     rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
     # Made before signals can interrupt: an executor that is half made complains when it goes.
     executor = SingleThreadedExecutor()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    _listen_for_signals()
     node = None
     try:
         node = make_node()
-        _spin(node, executor)
+        _spin(node, executor, before_end)
     except CosmosPolicyError as error:
         print(f'error: {error}', file=sys.stderr, flush=True)
         return 1
@@ -111,7 +116,8 @@ def run(make_node: Callable[[], Node], argv: Sequence[str] | None = None, *,
     return 0
 
 
-def _spin(node: Node, executor: SingleThreadedExecutor) -> None:
+def _spin(node: Node, executor: SingleThreadedExecutor,
+          before_end: Callable[[Node], Awaitable[None]] | None) -> None:
     """Spin in a thread of its own, so that a signal cuts no callback short.
 
     The main thread is left to the signals: Python handles them there only, and not while it waits
@@ -121,14 +127,43 @@ def _spin(node: Node, executor: SingleThreadedExecutor) -> None:
     is_over = threading.Event()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix='callbacks') as pool:
         try:
-            pool.submit(_spin_until, is_over, executor).result()
+            spinning = pool.submit(_spin_until, is_over, executor)
+            try:
+                spinning.result()
+            except KeyboardInterrupt:
+                if before_end is not None:
+                    _finish(executor, spinning, partial(before_end, node))
+                raise
         finally:
             executor.create_task(is_over.set)
+
+
+def _finish(executor: SingleThreadedExecutor, spinning: Future[None],
+            work: Callable[[], Awaitable[None]]) -> None:
+    is_done = threading.Event()
+
+    async def finish() -> None:
+        try:
+            await work()
+        finally:
+            is_done.set()
+
+    executor.create_task(finish)
+    start_s = time.monotonic()
+    while not is_done.wait(0.1) and not spinning.done():
+        if time.monotonic() - start_s > SIGNAL_ECHO_S:
+            # By now a signal is no echo of the first but another one.
+            _listen_for_signals()
 
 
 def _spin_until(is_over: threading.Event, executor: SingleThreadedExecutor) -> None:
     while not is_over.is_set():
         executor.spin_once()
+
+
+def _listen_for_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
 
 
 def _interrupt(_number: int, _frame: object) -> None:

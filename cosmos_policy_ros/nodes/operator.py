@@ -18,7 +18,7 @@ from cosmos_policy_ros.errors import RobotError
 from cosmos_policy_ros.nodes import qos
 from cosmos_policy_ros.nodes.conversions import stamp_to_ns
 from cosmos_policy_ros.nodes.interfaces import (
-    ArmStatusMsg, LabelEpisode, PolicyStatusMsg, RecorderStatusMsg, ResetSimulation,
+    ArmStatusMsg, InjectFault, LabelEpisode, PolicyStatusMsg, RecorderStatusMsg, ResetSimulation,
     SimulationStatusMsg)
 
 STATUS_TOPICS = {
@@ -107,6 +107,28 @@ class Operator:
         """
         self._call(ResetSimulation, '/simulated_aloha_node/reset',
                    ResetSimulation.Request(seed=seed), timeout_s)
+
+    def inject_fault(self, name: str, *, target: str = '', duration_s: float = 0.0,
+                     amount: float = 0.0, seed: int = 0, timeout_s: float = 20.0) -> str:
+        """Spoil the simulated robot, or end every fault of a target if the name is empty.
+
+        Args:
+            name: Name of a fault in `simulation/faults.py`.
+            target: Arm or camera; empty for all.
+            duration_s: How long in [s]; 0 until ended.
+            amount: How much; 0 for what is usual.
+            seed: Seed of what is random.
+            timeout_s: How long to wait for the answer in [s].
+
+        Returns:
+            What happens now.
+
+        Raises:
+            RobotError: As `trigger`.
+        """
+        return self._call(InjectFault, '/simulated_aloha_node/inject_fault', InjectFault.Request(
+            name=name, target=target, duration_s=duration_s, amount=amount, seed=seed),
+            timeout_s).message
 
     def label_episode(self, outcome: str, score: float, note: str = '') -> None:
         """Label the running or last episode.

@@ -50,8 +50,9 @@ class PolicyNodeParameters:
 
     robot: str = parameter('interbotix', 'Robot preset', read_only=True)
     policy: str = parameter(
-        'cosmos', 'Who answers: the model, or the scripted expert of the simulation',
-        choices=('cosmos', 'scripted'), read_only=True)
+        'cosmos', 'Who answers: the model, the scripted expert of the simulation, or an endless '
+        'swaying to rehearse faults with', choices=('cosmos', 'scripted', 'sway'),
+        read_only=True)
     backend: str = parameter(
         'local', 'Where the model runs: in this process, or on a `cosmos-policy serve` elsewhere',
         choices=('local', 'remote'), read_only=True)
@@ -126,6 +127,16 @@ class PolicyNodeParameters:
     blend_s: float = parameter(
         0.2, 'Time over which a chunk takes over from the one before; the same as that of '
         'arm_node [s]', low=0.001, high=5.0)
+    latency_percentile: float = parameter(
+        95.0, 'Share of recent latencies that the next is expected not to exceed [%]',
+        low=0.0, high=100.0)
+    latency_window: int = parameter(
+        20, 'How many recent latencies count [1]', low=1, high=1000)
+    query_margin_s: float = parameter(
+        0.05, 'How much earlier than needed a chunk is to arrive [s]', low=0.001, high=5.0)
+    settle_s: float = parameter(
+        0.1, 'Time between the end of a motion and an observation of arms at rest [s]',
+        low=0.001, high=5.0)
     image_transport: str = parameter(
         'raw', 'Image topics to read: raw, or compressed for <camera>/image/compressed',
         choices=('raw', 'compressed'), read_only=True)
@@ -135,6 +146,12 @@ class PolicyNodeParameters:
         0.3, 'Images older than this are stale [s]', low=0.001, high=10.0)
     max_image_skew_s: float = parameter(
         0.15, 'Largest time between the images of one observation [s]', low=0.001, high=10.0)
+    max_identical_images: int = parameter(
+        3, 'More images in a row with new stamps but the same content are a frozen camera [1]; '
+        '0 allows any number', low=0, high=1000)
+    inference_delay_s: float = parameter(
+        0.0, 'For rehearsals: hold every answer back, as if inference were slower [s]', low=0.0,
+        high=60.0)
     start_on_activate: bool = parameter(
         False, 'Begin to query as soon as the node is active')
     autostart: str = parameter(
@@ -154,8 +171,19 @@ class ArmNodeParameters:
     dry_run: bool = parameter(
         False, 'Publish what would be sent on ~/dry_run/joint_states and move nothing',
         read_only=True)
+    output: str = parameter(
+        'joint_group', 'How commands are sent: single targets or short trajectories to '
+        'Interbotix\'s driver, or trajectories to ros2_control\'s joint_trajectory_controller',
+        choices=('joint_group', 'joint_trajectory', 'trajectory_controller'), read_only=True)
+    trajectory_window: int = parameter(
+        2, 'Output joint_trajectory: control ticks sent at once; a stop waits for the end of '
+        'them [1]', low=1, high=5, read_only=True)
     prepare_driver: bool = parameter(
-        True, 'On start, put the grippers into current_based_position mode as vendor scripts do')
+        True, 'On start, set gripper mode, motion profiles and gains as vendor scripts do; '
+        'false refuses a driver where they differ')
+    position_p_gain: int = parameter(
+        800, 'Raw proportional gain of the arm joints, without integral part [1]; 0: any gains',
+        low=0, high=16383)
     position_margin_rad: float = parameter(
         0.02, 'Kept from every position limit [rad]', low=0.0, high=0.5)
     velocity_scale: float = parameter(
@@ -184,6 +212,8 @@ class ArmNodeParameters:
     ensemble_decay: float = parameter(
         0.01, 'temporal_ensemble: m of the weights exp(-m i), the oldest chunk first [1]',
         low=0.0, high=10.0)
+    max_chunk_age_s: float = parameter(
+        10.0, 'Chunks whose observation is older are refused [s]', low=0.1, high=120.0)
     max_acceleration_rad_s2: float = parameter(
         15.0, 'Largest change of a joint\'s speed [rad/s^2]', low=0.1, high=200.0)
     gripper_squeeze: float = parameter(
@@ -191,6 +221,8 @@ class ArmNodeParameters:
         low=0.001, high=1.0)
     pose_speed_rad_s: float = parameter(
         0.5, 'Highest speed on the way to a pose [rad/s]', low=0.01, high=3.2)
+    park_on_shutdown: bool = parameter(
+        False, 'When the node is ended, first open the grippers and go to rest')
     driver_poll_period_s: float = parameter(
         1.0, 'How often modes, torque and motor errors are read while started [s]; 0: never',
         low=0.0, high=60.0, read_only=True)
@@ -215,6 +247,22 @@ class RecorderNodeParameters:
     robot: str = parameter('interbotix', 'Robot preset written into the episode', read_only=True)
     mode: str = parameter('direct', 'Who drives, written into the episode')
     checkpoint: str = parameter('', 'Checkpoint or policy, written into the episode')
+    operator_name: str = parameter('', 'Who drives or watches, written into the episode')
+    seed: int = parameter(
+        -1, 'Seed of the episode, written into it; -1 where there is none', low=-1, high=2**31 - 1)
+    default_outcome: str = parameter(
+        'unlabelled', 'Label of an episode until somebody gives another',
+        choices=('unlabelled', 'success', 'failure', 'partial'))
+    episode_s: float = parameter(
+        0.0, 'Length of an episode outside a batch [s]; 0: until stopped', low=0.0, high=86400.0)
+    warm_up_s: float = parameter(
+        0.0, 'Time between start and recording outside a batch [s]', low=0.0, high=86400.0)
+    gesture_hold_s: float = parameter(
+        0.0, 'How long both leader grippers have to be closed to start an episode of a batch [s]; '
+        '0: no gesture', low=0.0, high=10.0, read_only=True)
+    gesture_stop_s: float = parameter(
+        0.0, 'How long they have to be closed to stop it [s]; 0: no gesture', low=0.0, high=10.0,
+        read_only=True)
     topics: tuple[str, ...] = parameter(
         (), 'Topics that every episode must hold; start is refused while one is absent')
     optional_topics: tuple[str, ...] = parameter(
@@ -222,10 +270,59 @@ class RecorderNodeParameters:
     compression: str = parameter(
         'zstd', 'Compression of the file: zstd is small, lz4 is fast',
         choices=('zstd', 'lz4', 'none'))
+    image_encoding: str = parameter(
+        'jpeg', 'How raw images are stored: jpeg; png, lossless; h264, a video; raw, as they come',
+        choices=('jpeg', 'png', 'h264', 'raw'))
+    jpeg_quality: int = parameter(90, 'Quality of JPEG images [1]', low=1, high=100)
+    video_topics: tuple[str, ...] = parameter(
+        (), 'Topics of raw images that are stored as H.264 whatever image_encoding says')
+    video_crf: int = parameter(
+        20, 'Constant rate factor of H.264: 0 is the best, 51 the worst [1]', low=0, high=51)
+    encoder_threads: int = parameter(
+        2, 'Threads that encode images, videos apart [1]', low=1, high=64)
+    flush_period_s: float = parameter(
+        0.5, 'A crash loses at most the messages of this time [s]', low=0.01, high=60.0)
+    sync_to_disk: bool = parameter(
+        True, 'Force what is written onto the disk, so that a power cut loses no more')
     min_free_bytes: int = parameter(
-        2 * 10**9, 'Start is refused with less free disk [bytes]', low=0, high=10**15)
+        2 * 10**9, 'Disk that stays free: an episode that would need it is refused, one that '
+        'reaches it is ended [bytes]', low=0, high=10**15)
+    estimated_byte_rate: float = parameter(
+        5e6, 'Disk that an episode is expected to take until one was measured [bytes/s]', low=0.0,
+        high=1e10)
     discovery_timeout_s: float = parameter(
         5.0, 'How long start waits for absent topics [s]', low=0.0, high=120.0)
+    health__joint_rate_hz: float = parameter(
+        100.0, 'Health: expected rate of joint states [Hz]', low=0.1, high=10000.0)
+    health__image_rate_hz: float = parameter(
+        30.0, 'Health: expected rate of images [Hz]', low=0.1, high=10000.0)
+    health__joint_gap_s: tuple[float, ...] = parameter(
+        (0.1, 0.3), 'Health: longest time without joint states, good and usable [s]')
+    health__image_gap_s: tuple[float, ...] = parameter(
+        (0.2, 0.5), 'Health: longest time without an image, good and usable [s]')
+    health__missing_rate: tuple[float, ...] = parameter(
+        (0.1, 0.3), 'Health: share by which a rate may fall short, good and usable [1]')
+    health__dropped: tuple[float, ...] = parameter(
+        (0.02, 0.1), 'Health: share of messages missing between stamps, good and usable [1]')
+    health__latency_s: tuple[float, ...] = parameter(
+        (0.1, 0.3), 'Health: stamp to receipt of 95 in 100 messages, good and usable [s]')
+    health__camera_skew_s: tuple[float, ...] = parameter(
+        (0.05, 0.15), 'Health: time between images of 95 in 100 sets, good and usable [s]')
+    health__lost: tuple[float, ...] = parameter(
+        (0.0, 0.001), 'Health: share of messages lost before the disk, good and usable [1]')
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeleopNodeParameters:
+    """Parameters of teleop_node."""
+
+    robot: str = parameter('interbotix', 'Robot preset', read_only=True)
+    rate_hz: float = parameter(
+        50.0, 'Rate at which followers are told where the leaders are [Hz]', low=10.0, high=200.0,
+        read_only=True)
+    max_joint_age_s: float = parameter(
+        0.1, 'A leader silent for longer lets the arms hold [s]', low=0.001, high=10.0,
+        read_only=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,6 +346,14 @@ class SimulatedAlohaNodeParameters:
     trajectory_timing: str = parameter(
         'faithful', 'JointTrajectoryCommand timing: as the real driver does it, or correct',
         choices=('faithful', 'correct'), read_only=True)
+    trajectory_controller: bool = parameter(
+        False, 'Also run ros2_control\'s joint_trajectory_controller for each arm and gripper',
+        read_only=True)
+    leaders: bool = parameter(
+        False, 'Also offer leader arms, in the hands of an operator who follows the recorder',
+        read_only=True)
+    task: str = parameter(
+        'transfer_cube', 'Name of the task: its scene, and its rule of success', read_only=True)
     seed: int = parameter(0, 'Seed of the scene at start-up', low=0, high=2**31 - 1)
 
 

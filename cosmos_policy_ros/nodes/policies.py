@@ -7,6 +7,7 @@ from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.nodes.parameters import PolicyNodeParameters
 from cosmos_policy_ros.policy.planning_settings import PlanningSettings
 from cosmos_policy_ros.policy.protocol import Policy
+from cosmos_policy_ros.robot.motion_settings import Strategy
 from cosmos_policy_ros.spec.robot import RobotSpec
 
 
@@ -19,6 +20,9 @@ def load_policy(parameters: PolicyNodeParameters, robot: RobotSpec) -> Policy:
     if parameters.policy == 'scripted':
         from cosmos_policy_ros.simulation.expert_policy import ScriptedExpertPolicy
         return ScriptedExpertPolicy(robot)
+    if parameters.policy == 'sway':
+        from cosmos_policy_ros.policy.sway_policy import SwayPolicy
+        return SwayPolicy(robot)
     if parameters.backend == 'remote':
         from cosmos_policy_ros.policy.remote.client import RemotePolicy
         return RemotePolicy(parameters.server_url, token=parameters.server_token,
@@ -90,6 +94,19 @@ def check_mode(policy: Policy, parameters: PolicyNodeParameters) -> str:
     if parameters.untrained_value == 'refuse':
         raise ConfigurationError(text)
     return text
+
+
+def check_strategy(policy: Policy, parameters: PolicyNodeParameters) -> None:
+    """Refuse chunks that begin with given actions where the policy cannot make them.
+
+    Raises:
+        ConfigurationError: If the strategy is `prefix_conditioned` and the policy cannot continue.
+    """
+    is_asked = parameters.strategy == Strategy.PREFIX_CONDITIONED.value
+    if is_asked and not getattr(policy, 'can_continue', False):
+        raise ConfigurationError(
+            f'strategy is prefix_conditioned, but policy {policy.name!r} cannot begin a chunk '
+            'with given actions; allowed is async_blend, blocking, temporal_ensemble')
 
 
 def planning_settings(

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
+import threading
 
 import numpy as np
 from rcl_interfaces.msg import SetParametersResult
@@ -15,15 +17,17 @@ from std_srvs.srv import Trigger
 
 from cosmos_policy_ros.errors import ConfigurationError, CosmosPolicyError, ObservationError
 from cosmos_policy_ros.nodes import conversions, lifecycle, qos
+from cosmos_policy_ros.nodes.image_conversions import rgb_from_compressed, rgb_from_image
 from cosmos_policy_ros.nodes.interfaces import PolicyStatusMsg
 from cosmos_policy_ros.nodes.parameters import declare, PolicyNodeParameters, updated
 from cosmos_policy_ros.nodes.policies import (
-    check_mode, check_task, load_policy, planning_settings)
+    check_mode, check_strategy, check_task, load_policy, planning_settings)
 from cosmos_policy_ros.nodes.policy_topics import PolicyTopics
 from cosmos_policy_ros.policy.inference_worker import InferenceRequest, InferenceWorker
 from cosmos_policy_ros.policy.prediction_monitor import PredictionMonitor, SeenState
 from cosmos_policy_ros.policy.protocol import Policy
-from cosmos_policy_ros.robot.motion_settings import QuerySettings
+from cosmos_policy_ros.robot.committed_motion import CommittedMotion
+from cosmos_policy_ros.robot.motion_settings import MotionSettings, QuerySettings, Strategy
 from cosmos_policy_ros.robot.observation_assembler import ObservationAssembler
 from cosmos_policy_ros.robot.query_schedule import QuerySchedule
 from cosmos_policy_ros.robot.settings import FreshnessLimits
@@ -40,7 +44,7 @@ MAX_COMPARISON_LATENESS_S = 0.3
 CLOSE_TIMEOUT_S = 8.0
 # Parameters that shape the policy or its inputs: fixed while a policy is loaded.
 FIXED_WHILE_CONFIGURED = {'checkpoint', 'planning_checkpoint', 'max_joint_age_s',
-                          'max_image_age_s', 'max_image_skew_s'}
+                          'max_image_age_s', 'max_image_skew_s', 'max_identical_images'}
 
 
 class PolicyNode(LifecycleNode):
@@ -78,9 +82,12 @@ class PolicyNode(LifecycleNode):
         self._next_query_ns = 0
         self._num_queries = self._num_failures = 0
         self._last_latency_s = 0.0
-        self._problem = self._warning = ''
+        self._problem = self._warning = self._image_problem = ''
+        self._slowness = ''
         self._uncertainty: float | None = None
+        self._is_leaving = threading.Event()
         self._schedule = QuerySchedule(self._query_settings())
+        self._committed = CommittedMotion(self._robot, self._motion_settings())
         self._monitor = PredictionMonitor(max_lateness_s=MAX_COMPARISON_LATENESS_S)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         lifecycle.bring_to(self, self._params.autostart)
@@ -117,12 +124,14 @@ class PolicyNode(LifecycleNode):
 
     def destroy_node(self) -> None:
         """Join the worker thread, then destroy the node."""
+        self._is_leaving.set()
         self._close()
         super().destroy_node()
 
     def _configure(self) -> None:
         policy = self._given_policy or load_policy(self._params, self._robot)
         check_task(policy, self._params.task)
+        check_strategy(policy, self._params)
         self._warn(check_mode(policy, self._params))
         if not policy.is_trained:
             self.get_logger().warning(
@@ -132,7 +141,8 @@ class PolicyNode(LifecycleNode):
             self._robot, policy.camera_names, FreshnessLimits(
                 max_joint_age_s=self._params.max_joint_age_s,
                 max_image_age_s=self._params.max_image_age_s,
-                max_image_skew_s=self._params.max_image_skew_s))
+                max_image_skew_s=self._params.max_image_skew_s,
+                max_identical_images=self._params.max_identical_images))
         self._policy = policy
         self._worker = InferenceWorker(
             policy, on_prediction=self._on_prediction, on_error=self._on_failure)
@@ -150,8 +160,8 @@ class PolicyNode(LifecycleNode):
             self.create_subscription(
                 CompressedImage if is_compressed else Image,
                 f'{camera}/image/compressed' if is_compressed else f'{camera}/image',
-                partial(self._on_image, camera, conversions.rgb_from_compressed
-                        if is_compressed else conversions.rgb_from_image),
+                partial(self._on_image, camera, rgb_from_compressed
+                        if is_compressed else rgb_from_image),
                 qos.NEWEST_IMAGE)
 
     def _advertise(self) -> None:
@@ -171,11 +181,12 @@ class PolicyNode(LifecycleNode):
     def _on_image(self, camera: str, decode: Callable[[object], np.ndarray], msg: object) -> None:
         self._assembler.update_image(
             camera, partial(decode, msg), conversions.stamp_to_ns(msg.header.stamp),
-            self._now_ns())
+            self._now_ns(), np.frombuffer(msg.data, np.uint8))
 
     def _on_query_timer(self) -> None:
         if not self._is_running:
             return
+        self._watch_images()
         self._compare_predictions()
         if self._now_ns() < self._next_query_ns or self._worker.is_busy:
             return
@@ -187,6 +198,13 @@ class PolicyNode(LifecycleNode):
             self._report('')
             self._submit(observation)
 
+    def _watch_images(self) -> None:
+        """Tell at once when cameras fall silent or freeze: the arms must not wait for a query."""
+        had_problem = bool(self._image_problem)
+        self._image_problem = '; '.join(self._assembler.image_problems(self._now_ns()))
+        if bool(self._image_problem) != had_problem:
+            self._publish_status()
+
     def _submit(self, observation: Observation) -> None:
         params = self._params
         is_planned = params.mode == 'planning'
@@ -194,10 +212,21 @@ class PolicyNode(LifecycleNode):
             observation=observation, seed=params.seed,
             num_denoising_steps=params.denoising_steps__action,
             with_future_images=self._topics.is_imagination_watched or params.watch_predictions,
-            planning=planning_settings(params, self._uncertainty) if is_planned else None)
+            planning=planning_settings(params, self._uncertainty) if is_planned else None,
+            committed_actions=self._committed_actions(observation))
         self._worker.submit(self._request)
 
+    def _committed_actions(self, observation: Observation) -> np.ndarray | None:
+        """Return what will run during inference, for a chunk that is to begin with it."""
+        latency_s = self._schedule.expected_latency_s
+        if self._params.strategy != Strategy.PREFIX_CONDITIONED.value or latency_s is None:
+            return None
+        until_ns = observation.stamp_ns + round(latency_s * conversions.NANOSECONDS)
+        actions = self._committed.actions(observation.proprio, observation.stamp_ns, until_ns)
+        return None if actions is None else actions[:self._policy.chunk_size]
+
     def _on_prediction(self, request: InferenceRequest, prediction: Prediction) -> None:
+        self._is_leaving.wait(self._params.inference_delay_s)
         if request is not self._request:
             # Stopped, or started anew, while this was being computed.
             return
@@ -206,6 +235,8 @@ class PolicyNode(LifecycleNode):
             self._now_ns() - prediction.chunk.stamp_ns) / conversions.NANOSECONDS
         self._schedule.add_latency(max(self._last_latency_s, 0.0))
         self._next_query_ns = self._schedule.due_ns(prediction.chunk, self._now_ns())
+        self._committed.add(prediction.chunk, self._now_ns(), request.observation.proprio)
+        self._report_slowness(self._schedule.problem(prediction.chunk) or '')
         self._topics.publish_prediction(prediction, {
             'execution_horizon': self._params.execution_horizon, 'query_index': index,
             'task': request.observation.task, 'policy': self._policy.name,
@@ -231,6 +262,7 @@ class PolicyNode(LifecycleNode):
 
     def _on_failure(self, request: InferenceRequest, error: Exception) -> None:
         self._num_failures += 1
+        self._next_query_ns = self._schedule.due_after_failure_ns(self._now_ns())
         self._report(f'inference failed: {error}')
         if not isinstance(error, CosmosPolicyError):
             # What nobody foresaw must not be retried on a moving robot.
@@ -252,9 +284,11 @@ class PolicyNode(LifecycleNode):
         self._request = None
         self._policy.reset()
         self._schedule.reset()
+        self._committed.clear()
         self._monitor.clear()
         self._uncertainty = None
         self._next_query_ns = 0
+        self._image_problem = self._slowness = ''
         self._is_running = True
         self._publish_status()
 
@@ -281,14 +315,17 @@ class PolicyNode(LifecycleNode):
             return SetParametersResult(successful=False, reason=str(error))
         self._params = params
         self._schedule.configure(self._query_settings())
+        self._committed.configure(self._motion_settings())
         if self._policy is not None:
             self._publish_status()
         return SetParametersResult(successful=True)
 
     def _query_settings(self) -> QuerySettings:
-        return QuerySettings(
-            strategy=self._params.strategy, blend_s=self._params.blend_s,
-            execution_horizon=self._params.execution_horizon)
+        return QuerySettings(**{
+            item.name: getattr(self._params, item.name) for item in fields(QuerySettings)})
+
+    def _motion_settings(self) -> MotionSettings:
+        return MotionSettings(strategy=self._params.strategy, blend_s=self._params.blend_s)
 
     def _check_changes(self, params: PolicyNodeParameters, names: set[str]) -> None:
         planning_settings(params)
@@ -300,6 +337,7 @@ class PolicyNode(LifecycleNode):
                 f'{", ".join(fixed)} can change only while policy_node is unconfigured; '
                 'call the lifecycle transition cleanup first')
         check_task(self._policy, params.task)
+        check_strategy(self._policy, params)
         self._warn(check_mode(self._policy, params))
 
     def _report(self, problem: str) -> None:
@@ -316,13 +354,20 @@ class PolicyNode(LifecycleNode):
             self.get_logger().warning(text)
         self._warning = text
 
+    def _report_slowness(self, text: str) -> None:
+        if text and not self._slowness:
+            self.get_logger().warning(text)
+        self._slowness = text
+
     def _publish_status(self) -> None:
         state = 'running' if self._is_running else 'stopped' if self._is_active else 'inactive'
         self._topics.publish_status(PolicyStatusMsg(
             state=state, policy=self._policy.name, is_trained=self._policy.is_trained,
             task=self._params.task, mode=self._params.mode, queries=self._num_queries,
             failures=self._num_failures, last_latency_s=self._last_latency_s,
-            problem=self._problem, warning=self._warning))
+            problem=self._problem,
+            warning='; '.join(filter(None, (self._warning, self._slowness))),
+            image_problem=self._image_problem if self._is_running else ''))
 
     def _now_ns(self) -> int:
         return self.get_clock().now().nanoseconds

@@ -15,6 +15,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from cosmos_policy_ros.nodes import conversions, qos
 from cosmos_policy_ros.nodes.diagnostics import diagnostics_message
+from cosmos_policy_ros.nodes.image_conversions import image_from_rgb
 from cosmos_policy_ros.nodes.interfaces import (
     ActionChunkMsg, PlanCandidateMsg, PlanMsg, PolicyStatusMsg, PredictionErrorMsg)
 from cosmos_policy_ros.policy.prediction_monitor import PredictionComparison
@@ -60,7 +61,7 @@ class PolicyTopics:
             self._plan.publish(plan_message(prediction, self._robot, context['query_index']))
         for camera, image in prediction.future_images.items():
             self._predicted[camera].publish(
-                conversions.image_from_rgb(image, chunk.end_ns, f'{camera}_predicted'))
+                image_from_rgb(image, chunk.end_ns, f'{camera}_predicted'))
 
     def publish_comparison(self, comparison: PredictionComparison) -> float:
         """Publish how far a prediction was from what arrived; return its uncertainty."""

@@ -11,6 +11,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Image, JointState
 
 from cosmos_policy_ros.nodes import conversions
+from cosmos_policy_ros.nodes.image_conversions import image_from_rgb, rgb_from_image
 from cosmos_policy_ros.policy.cosmos_policy import CosmosPolicy
 from cosmos_policy_ros.policy.preprocessing import preprocess_images
 from cosmos_policy_ros.robot.observation_assembler import ObservationAssembler
@@ -47,7 +48,7 @@ def measure_query_overhead(policy: CosmosPolicy, repeats: int) -> list[float]:
 def _messages(
     random: np.random.Generator, cameras: tuple[str, ...], stamp_ns: int,
 ) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    images = {camera: serialize_message(conversions.image_from_rgb(
+    images = {camera: serialize_message(image_from_rgb(
         random.integers(0, 256, (480, 640, 3), np.uint8), stamp_ns, camera))
         for camera in cameras}
     states = {arm.name: serialize_message(_joint_state(arm, stamp_ns)) for arm in ALOHA.arms}
@@ -68,7 +69,7 @@ def _observe(assembler: ObservationAssembler, policy: CosmosPolicy, images: dict
     for camera, data in images.items():
         image = deserialize_message(data, Image)
         assembler.update_image(
-            camera, partial(conversions.rgb_from_image, image), stamp_ns, stamp_ns)
+            camera, partial(rgb_from_image, image), stamp_ns, stamp_ns)
     observation = assembler.assemble(stamp_ns, 'benchmark')
     preprocess_images(observation.images, policy.camera_names, policy.model.config)
 

@@ -1,284 +1,335 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node that streams every message of an episode to disk, as it came, and labels it."""
+"""The node that streams every message of an episode to disk, as it came, judges and labels it."""
 
 from __future__ import annotations
 
-from functools import partial
-from importlib import import_module
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-import shutil
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.subscription import Subscription
-from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
-from cosmos_policy_ros import __version__
 from cosmos_policy_ros.errors import ConfigurationError, RecordingError
-from cosmos_policy_ros.nodes import lifecycle, qos
-from cosmos_policy_ros.nodes.diagnostics import diagnostics_message
-from cosmos_policy_ros.nodes.interfaces import (
-    LabelEpisode, RecorderStatusMsg, StreamHealthMsg)
+from cosmos_policy_ros.nodes import lifecycle
+from cosmos_policy_ros.nodes.batch_server import BatchServer
+from cosmos_policy_ros.nodes.episode_metadata import EpisodeDescriber
+from cosmos_policy_ros.nodes.episode_recording import EpisodeRecording
+from cosmos_policy_ros.nodes.interfaces import LabelEpisode
 from cosmos_policy_ros.nodes.parameters import declare, RecorderNodeParameters, updated
+from cosmos_policy_ros.nodes.published_topics import absent_topics, require_topics
+from cosmos_policy_ros.nodes.recorder_settings import free_bytes, health_limits
+from cosmos_policy_ros.nodes.recorder_topics import RecorderTopics
+from cosmos_policy_ros.nodes.start_cues import GestureWatch, Pedal
 from cosmos_policy_ros.nodes.waiting import wait_until
-from cosmos_policy_ros.recording.background_writer import BackgroundWriter, WaitingMessage
-from cosmos_policy_ros.recording.episode import EpisodeLabel, EpisodeMetadata, relabel
-from cosmos_policy_ros.recording.stream_meter import StreamMeter
-from cosmos_policy_ros.recording.topic import Topic, TopicQos
-from cosmos_policy_ros.recording.writer import EpisodeWriter
+from cosmos_policy_ros.recording.cues import cue
+from cosmos_policy_ros.recording.disk_budget import DiskBudget
+from cosmos_policy_ros.recording.episode import EpisodeLabel, relabel
+from cosmos_policy_ros.recording.health import Judgement, Verdict
+from cosmos_policy_ros.recording.session import Deed, Phase, Session
+from cosmos_policy_ros.recording.session_folder import set_aside
+from cosmos_policy_ros.recording.session_plan import SessionPlan
+from cosmos_policy_ros.spec.aloha import robot_spec
+from cosmos_policy_ros.spec.leader import leader_specs
 
 STATUS_PERIOD_S = 1.0
-# Half a second of the fastest stream may wait in the middleware, seconds of images for the disk.
-SUBSCRIPTION_DEPTH = 50
-MAX_WAITING_BYTES = 200 * 10**6
+TICK_PERIOD_S = 0.05
+SAVE_TIMEOUT_S = 600.0
 
 
 class RecorderNode(Node):
-    """Record serialized messages to one MCAP episode at a time.
+    """Record serialized messages to one MCAP episode at a time, alone or in batches.
 
     Subscriptions: the topics of `topics` and `optional_topics`, with the reliability and
-    durability that their publishers offer, only while recording.
-    Publications: `~/status` RecorderStatus (latched), `/diagnostics`.
-    Services: `~/start`, `~/stop` std_srvs/Trigger; `~/label` LabelEpisode for the running or last
-    episode. Parameters: `RecorderNodeParameters`.
+    durability that their publishers offer, only while recording; `pedal` (starts and stops) and
+    `pedal_discard` (discards, or sets the last aside to record it again) std_msgs/Bool, rising
+    edge; `<leader>/joint_states` where the gripper gesture is wanted.
+    Publications: `~/status` RecorderStatus (latched), `~/cue` std_msgs/String (what to say aloud
+    at every change), `/diagnostics`.
+    Services: `~/start`, `~/stop`, `~/discard`, `~/re_record`, `~/end_batch` std_srvs/Trigger;
+    `~/begin_batch` BeginBatch; `~/label` LabelEpisode for the running or last episode.
+    Action: `~/record_batch` RecordBatch. Parameters: `RecorderNodeParameters`.
     """
 
     def __init__(self, **node_options: object) -> None:
-        """Declare parameters and services; nothing is recorded before `~/start`."""
+        """Declare parameters and services; nothing is recorded before a start."""
         super().__init__('recorder_node', **node_options)
         self._params = declare(self, RecorderNodeParameters)
-        self._writer: EpisodeWriter | None = None
-        self._background: BackgroundWriter | None = None
+        self._limits = health_limits(self._params)
+        self._session, self._budget = Session(), DiskBudget()
+        self._describer = EpisodeDescriber(self)
+        self._recording: EpisodeRecording | None = None
+        self._save: Future[tuple[Path, Judgement]] | None = None
+        self._saver = ThreadPoolExecutor(max_workers=1, thread_name_prefix='saver')
         self._label = EpisodeLabel()
         self._last_episode: Path | None = None
-        self._subscribed: dict[str, Subscription] = {}
-        self._meters: dict[str, StreamMeter] = {}
-        self._problem = ''
-        self._started_ns = self._ended_ns = self._messages = self._lost = self._bytes = 0
-        self._status = self.create_publisher(RecorderStatusMsg, '~/status', qos.STATUS)
-        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', qos.DRIVER)
+        self._judgement: Judgement | None = None
+        self._problem, self._phase, self._ended_ns = '', Phase.IDLE, 0
         self._waiting_group = ReentrantCallbackGroup()
-        self.create_service(
-            Trigger, '~/start', self._on_start, callback_group=self._waiting_group)
-        self.create_service(Trigger, '~/stop', self._on_stop)
-        self.create_service(LabelEpisode, '~/label', self._on_label)
-        self.add_on_set_parameters_callback(self._on_set_parameters)
-        self.create_timer(STATUS_PERIOD_S, self._on_status_timer)
+        self._topics = RecorderTopics(self)
+        self._connect()
         self._publish_status()
 
     def destroy_node(self) -> None:
         """Finish the running episode, then destroy the node."""
-        if self._writer is not None:
-            self._finish()
+        if self._session.phase is Phase.RECORDING:
+            self._perform(self._session.stop(self._now_ns()))
+        if self._save is not None:
+            self._take_note_of_save()
+        self._saver.shutdown()
         super().destroy_node()
+
+    def _connect(self) -> None:
+        for name, callback in (
+                ('start', self._on_start), ('stop', self._on_stop), ('discard', self._on_discard),
+                ('re_record', self._on_re_record), ('end_batch', self._on_end_batch)):
+            self.create_service(
+                Trigger, f'~/{name}', callback, callback_group=self._waiting_group)
+        self.create_service(LabelEpisode, '~/label', self._on_label)
+        self._batches = BatchServer(
+            self, self._session, begin=self.begin_batch, end=self.end_batch,
+            group=self._waiting_group)
+        Pedal(self, 'pedal', self._on_pedal)
+        Pedal(self, 'pedal_discard', self._on_pedal_discard)
+        for hold_s, callback in ((self._params.gesture_hold_s, self._on_start_gesture),
+                                 (self._params.gesture_stop_s, self._on_stop_gesture)):
+            if hold_s:
+                GestureWatch(self, leader_specs(robot_spec(self._params.robot)), hold_s=hold_s,
+                             on_gesture=callback)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self.create_timer(STATUS_PERIOD_S, self._on_status_timer)
+        self.create_timer(TICK_PERIOD_S, self._on_tick)
 
     async def _on_start(
         self, request: Trigger.Request, response: Trigger.Response,
     ) -> Trigger.Response:
-        await wait_until(self, lambda: not self._absent_topics(), group=self._waiting_group,
-                         timeout_s=self._params.discovery_timeout_s)
-        try:
-            self._start()
-        except RecordingError as error:
-            response.success, response.message = False, str(error)
-        else:
-            response.success, response.message = True, str(self._writer.path)
-        self._publish_status()
+        await wait_until(
+            self, lambda: not absent_topics(self, self._params), group=self._waiting_group,
+            timeout_s=self._params.discovery_timeout_s)
+        return self._answer(response, self._start)
+
+    async def _on_stop(
+        self, request: Trigger.Request, response: Trigger.Response,
+    ) -> Trigger.Response:
+        episode = self._recording.path if self._recording is not None else 'the warm-up'
+        self._answer(response, lambda: self._do(self._session.stop) or f'{episode} is stopped')
+        if response.success and self._save is not None:
+            await wait_until(self, lambda: self._save is None, group=self._waiting_group,
+                             timeout_s=SAVE_TIMEOUT_S)
+            response.success = self._last_episode == episode
+            response.message = str(episode) if response.success else (
+                self._problem or f'{episode} is bad and set aside, to be recorded again')
         return response
 
-    def _start(self) -> None:
-        if self._writer is not None:
-            raise RecordingError(f'already recording {self._writer.path}')
-        absent = self._absent_topics()
-        if absent:
-            raise RecordingError(
-                f'nobody publishes {", ".join(absent)}; every episode must hold '
-                f'{", ".join(self._params.topics)}')
-        self._check_disk()
-        self._started_ns = self._now_ns()
-        self._writer = EpisodeWriter(Path(self._params.output_directory), EpisodeMetadata(
-            task=self._params.task, robot=self._params.robot, mode=self._params.mode,
-            checkpoint=self._params.checkpoint, software_version=__version__,
-            started_ns=self._started_ns), compression=self._params.compression)
-        self._background = BackgroundWriter(self._writer, max_waiting_bytes=MAX_WAITING_BYTES)
-        self._label, self._problem, self._meters = EpisodeLabel(), '', {}
-        self._messages = self._lost = 0
-        self._subscribe_to_present_topics()
+    def _on_discard(
+        self, request: Trigger.Request, response: Trigger.Response,
+    ) -> Trigger.Response:
+        return self._answer(
+            response, lambda: self._do(self._session.discard) or 'the episode is discarded')
 
-    def _absent_topics(self) -> list[str]:
-        types = self._topic_types()
-        return [name for name in self._params.topics if name not in types]
+    def _on_re_record(
+        self, request: Trigger.Request, response: Trigger.Response,
+    ) -> Trigger.Response:
+        return self._answer(response, lambda: self._do(self._session.re_record)
+                            or 'ready to record the episode again')
 
-    def _check_disk(self) -> None:
-        free = self._free_bytes()
-        if free < self._params.min_free_bytes:
-            raise RecordingError(
-                f'{self._params.output_directory} has {free / 1e9:.1f} GB free; '
-                f'min_free_bytes asks for {self._params.min_free_bytes / 1e9:.1f} GB')
-
-    def _free_bytes(self) -> int:
-        path = Path(self._params.output_directory).absolute()
-        return shutil.disk_usage(next(p for p in (path, *path.parents) if p.exists())).free
-
-    def _topic_types(self) -> dict[str, str]:
-        return {name: types[0] for name, types in self.get_topic_names_and_types()
-                if self.count_publishers(name)}
-
-    def _subscribe_to_present_topics(self) -> None:
-        types = self._topic_types()
-        for name in (*self._params.topics, *self._params.optional_topics):
-            if name in types and name not in self._subscribed:
-                self._subscribe(name, types[name])
-
-    def _subscribe(self, name: str, type_name: str) -> None:
-        profile = self._offered_profile(name)
-        try:
-            message_type = _message_type(type_name)
-            self._writer.add_topic(Topic(name=name, type_name=type_name, qos=TopicQos(
-                reliability=profile.reliability.short_key,
-                durability=profile.durability.short_key, depth=profile.depth)))
-        except RecordingError as error:
-            self._report(str(error))
-            return
-        self._meters[name] = StreamMeter(self._now_ns())
-        self._subscribed[name] = self.create_subscription(
-            message_type, name, partial(self._on_message, name), profile, raw=True)
-
-    def _offered_profile(self, name: str) -> QoSProfile:
-        """Return the strictest profile that matches every publisher."""
-        offers = [info.qos_profile for info in self.get_publishers_info_by_topic(name)]
-        is_reliable = all(o.reliability == ReliabilityPolicy.RELIABLE for o in offers)
-        is_latched = all(o.durability == DurabilityPolicy.TRANSIENT_LOCAL for o in offers)
-        return QoSProfile(
-            history=HistoryPolicy.KEEP_LAST, depth=SUBSCRIPTION_DEPTH,
-            reliability=(ReliabilityPolicy.RELIABLE if is_reliable
-                         else ReliabilityPolicy.BEST_EFFORT),
-            durability=(DurabilityPolicy.TRANSIENT_LOCAL if is_latched
-                        else DurabilityPolicy.VOLATILE))
-
-    def _on_message(self, name: str, data: bytes, info: dict[str, int]) -> None:
-        if self._writer is None:
-            return
-        now_ns = self._now_ns()
-        is_taken = self._background.put(WaitingMessage(
-            topic_name=name, data=data, log_time_ns=now_ns,
-            publish_time_ns=info.get('source_timestamp') or now_ns))
-        if is_taken:
-            self._messages += 1
-            self._meters[name].count(now_ns)
-        elif self._background.problem is not None:
-            self._abandon(str(self._background.problem))
-        else:
-            self._lost += 1
-            self._report(f'the disk is too slow: {self._lost} messages lost')
-
-    def _abandon(self, problem: str) -> None:
-        """Stop after the disk refused; what was written stays in the partial folder."""
-        self._unsubscribe()
-        self._writer = None
-        self._ended_ns = self._now_ns()
-        self._report(problem)
-
-    def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        if self._writer is None:
-            response.message = 'nothing is being recorded'
-            return response
-        response.success, response.message = self._finish()
-        self._publish_status()
-        return response
-
-    def _finish(self) -> tuple[bool, str]:
-        self._unsubscribe()
-        writer, self._writer = self._writer, None
-        self._ended_ns = self._now_ns()
-        try:
-            self._background.close()
-            self._last_episode = writer.finish(self._label, ended_ns=self._ended_ns)
-        except RecordingError as error:
-            self._report(str(error))
-            return False, str(error)
-        self._bytes = writer.bytes_written
-        self.get_logger().info(f'episode {self._last_episode} is complete')
-        return True, str(self._last_episode)
-
-    def _unsubscribe(self) -> None:
-        for subscription in self._subscribed.values():
-            self.destroy_subscription(subscription)
-        self._subscribed = {}
+    def _on_end_batch(
+        self, request: Trigger.Request, response: Trigger.Response,
+    ) -> Trigger.Response:
+        return self._answer(response, lambda: self.end_batch() or 'the batch ends')
 
     def _on_label(
         self, request: LabelEpisode.Request, response: LabelEpisode.Response,
     ) -> LabelEpisode.Response:
+        return self._answer(response, lambda: self._apply_label(EpisodeLabel(
+            outcome=request.outcome, score=request.score, note=request.note)))
+
+    def begin_batch(self, plan: SessionPlan) -> None:
+        """Begin a batch.
+
+        Raises:
+            RecordingError: If something is being recorded, or the first episode cannot begin.
+        """
+        self._perform(self._session.begin(plan, self._now_ns()))
+        self._announce()
+
+    def end_batch(self) -> None:
+        """End the batch after the running episode.
+
+        Raises:
+            RecordingError: If none is running.
+        """
+        self._do(self._session.end)
+
+    def _answer(self, response: object, do: Callable[[], str]) -> object:
+        """Fill a response by what was done, or why it was not."""
         try:
-            label = EpisodeLabel(
-                outcome=request.outcome, score=request.score, note=request.note)
-            response.message = self._apply_label(label)
+            response.message = do()
         except RecordingError as error:
             response.success, response.message = False, str(error)
         else:
             response.success = True
+        self._announce()
         return response
 
+    def _take_start_cue(self, now_ns: int) -> Deed:
+        return self._session.start(now_ns, SessionPlan(
+            episode_s=self._params.episode_s, warm_up_s=self._params.warm_up_s))
+
+    def _start(self) -> str:
+        self._do(self._take_start_cue)
+        return str(self._recording.path) if self._recording is not None else 'get ready'
+
+    def _do(self, event: Callable[[int], Deed]) -> None:
+        self._perform(event(self._now_ns()))
+
+    def _perform(self, deed: Deed) -> None:
+        """Do what the session decided.
+
+        Raises:
+            RecordingError: If that did not work; the session knows.
+        """
+        if deed is Deed.OPEN:
+            self._open()
+        elif deed is Deed.SAVE:
+            self._recording.close()
+            self._ended_ns = self._now_ns()
+            self._save = self._saver.submit(
+                self._recording.save, self._label, ended_ns=self._ended_ns, limits=self._limits)
+        elif deed is Deed.DISCARD:
+            recording, self._recording = self._recording, None
+            recording.discard()
+        elif deed is Deed.SET_ASIDE:
+            episode, self._last_episode = self._last_episode, None
+            self._batches.note_set_aside(episode)
+            self.get_logger().info(f'to be recorded again: {set_aside(episode)}')
+
+    def _open(self) -> None:
+        self._problem = ''
+        try:
+            require_topics(self, self._params)
+            self._budget.require(
+                self._params.output_directory, kept_bytes=self._params.min_free_bytes,
+                free_bytes=free_bytes(self._params.output_directory),
+                needed_bytes=self._budget.needed_bytes(
+                    self._session.plan.episode_s,
+                    estimated_rate=self._params.estimated_byte_rate))
+            self._recording = EpisodeRecording(
+                self, self._params, self._describer.describe(self._params, self._now_ns()))
+        except RecordingError:
+            self._session.failed(self._now_ns())
+            raise
+        self._label = EpisodeLabel(outcome=self._params.default_outcome)
+
+    def _on_tick(self) -> None:
+        if self._save is not None and self._save.done():
+            self._take_note_of_save()
+        if self._session.phase is Phase.RECORDING and self._recording.disk_problem is not None:
+            self._abandon(str(self._recording.disk_problem))
+        self._try(self._session.tick)
+        self._announce()
+
+    def _take_note_of_save(self) -> None:
+        recording, self._recording = self._recording, None
+        save, self._save = self._save, None
+        try:
+            self._last_episode, self._judgement = save.result()
+        except RecordingError as error:
+            self._session.failed(self._now_ns())
+            self._report(str(error))
+            return
+        self._budget.learn(recording.bytes_written,
+                           (self._ended_ns - recording.started_ns) / 1e9)
+        self._batches.note_saved(self._last_episode, self._judgement)
+        self.get_logger().info(
+            f'episode {self._last_episode} is complete: {self._judgement.verdict.value} '
+            f'{"; ".join(self._judgement.reasons)}')
+        is_bad = self._judgement.verdict is Verdict.BAD
+        self._try(lambda now_ns: self._session.saved(now_ns, is_bad=is_bad))
+
+    def _abandon(self, problem: str) -> None:
+        """Stop after the disk refused; what was written stays in the partial folder."""
+        recording, self._recording = self._recording, None
+        recording.close()
+        self._session.failed(self._now_ns())
+        self._report(problem)
+
+    def _try(self, event: Callable[[int], Deed]) -> None:
+        """Do what nobody waits for the answer of."""
+        try:
+            self._do(event)
+        except RecordingError as error:
+            self._report(str(error))
+        self._announce()
+
+    def _on_pedal(self) -> None:
+        is_running = self._session.phase in (Phase.WARM_UP, Phase.RECORDING)
+        self._try(self._session.stop if is_running else self._take_start_cue)
+
+    def _on_pedal_discard(self) -> None:
+        self._try(self._session.re_record)
+
+    def _on_start_gesture(self) -> None:
+        if self._session.phase is Phase.WAITING:
+            self._try(self._session.start)
+
+    def _on_stop_gesture(self) -> None:
+        if self._session.phase is Phase.RECORDING:
+            self._try(self._session.stop)
+
     def _apply_label(self, label: EpisodeLabel) -> str:
-        if self._writer is not None:
+        if self._save is not None:
+            raise RecordingError(f'{self._recording.path} is being saved; label it once it is')
+        if self._recording is not None:
             self._label = label
-            return f'{self._writer.path} will be labelled {label.outcome.value}'
+            return f'{self._recording.path} will be labelled {label.outcome.value}'
         if self._last_episode is None:
             raise RecordingError('no episode to label: none was recorded since the node started')
         relabel(self._last_episode, label)
         return f'{self._last_episode} is labelled {label.outcome.value}'
 
     def _on_status_timer(self) -> None:
-        if self._writer is not None:
-            self._subscribe_to_present_topics()
+        if self._session.phase is Phase.RECORDING:
+            self._recording.look_for_topics()
+            if free_bytes(self._params.output_directory) < self._params.min_free_bytes:
+                self._try(self._session.stop)
+                self._report('the episode was ended: less disk is free than min_free_bytes, '
+                             f'{self._params.min_free_bytes / 1e9:.1f} GB')
+        self._publish_status()
+
+    def _announce(self) -> None:
+        """Publish status and cue when the phase has changed."""
+        if self._session.phase is self._phase:
+            return
+        self._phase = self._session.phase
+        self._topics.say(cue(self._session, self._judgement))
         self._publish_status()
 
     def _publish_status(self) -> None:
-        now_ns = self._now_ns()
-        writer = self._writer
-        episode = writer.path if writer is not None else self._last_episode
-        self._bytes = writer.bytes_written if writer is not None else self._bytes
-        end_ns = now_ns if writer is not None else self._ended_ns
-        state = 'recording' if writer is not None else 'idle'
-        health = {name: meter.look(now_ns) for name, meter in self._meters.items()}
-        self._status.publish(RecorderStatusMsg(
-            header=Header(stamp=self.get_clock().now().to_msg()), state=state,
-            episode=str(episode or ''), task=self._params.task, messages=self._messages,
-            duration_s=(end_ns - self._started_ns) / 1e9, bytes=self._bytes,
-            disk_free_bytes=float(self._free_bytes()), problem=self._problem,
-            streams=[StreamHealthMsg(
-                topic=name, messages=stream.messages, rate_hz=stream.rate_hz,
-                max_gap_s=stream.max_gap_s) for name, stream in health.items()]))
-        self._diagnostics.publish(diagnostics_message(self, 'recording', self._problem, {
-            'state': state, 'episode': episode, 'messages': self._messages}))
+        self._topics.publish_status(
+            self._params, self._session, self._recording, self._last_episode, self._judgement,
+            self._problem)
 
     def _report(self, problem: str) -> None:
         if problem != self._problem:
             self.get_logger().error(problem)
+            self._topics.say(problem)
         self._problem = problem
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         try:
-            self._params = updated(self._params, changes)
+            params = updated(self._params, changes)
+            self._limits = health_limits(params)
         except ConfigurationError as error:
             return SetParametersResult(successful=False, reason=str(error))
+        self._params = params
         return SetParametersResult(successful=True)
 
     def _now_ns(self) -> int:
         return self.get_clock().now().nanoseconds
-
-
-def _message_type(type_name: str) -> type:
-    package, _, name = type_name.partition('/msg/')
-    try:
-        return getattr(import_module(f'{package}.msg'), name)
-    except (ImportError, AttributeError) as error:
-        raise RecordingError(f'message type {type_name} is not installed: {error}') from error
 
 
 def main() -> int:

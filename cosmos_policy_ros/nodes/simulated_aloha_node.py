@@ -13,12 +13,15 @@ from std_msgs.msg import Header
 from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.nodes import lifecycle, qos
 from cosmos_policy_ros.nodes.camera_server import CameraServer
+from cosmos_policy_ros.nodes.controller_server import ControllerServer
 from cosmos_policy_ros.nodes.driver_server import DriverServer
+from cosmos_policy_ros.nodes.fault_server import FaultServer
 from cosmos_policy_ros.nodes.interfaces import ResetSimulation, SimulationStatusMsg
+from cosmos_policy_ros.nodes.leader_server import LeaderServer
 from cosmos_policy_ros.nodes.logs import log
 from cosmos_policy_ros.nodes.parameters import declare, SimulatedAlohaNodeParameters
+from cosmos_policy_ros.simulation.fault_injector import FaultInjector
 from cosmos_policy_ros.simulation.simulated_aloha import SimulatedAloha
-from cosmos_policy_ros.simulation.tasks import TransferCube
 from cosmos_policy_ros.spec.aloha import robot_spec
 from cosmos_policy_ros.spec.robot import RobotSpec
 
@@ -30,8 +33,9 @@ SLOW_SHARE = 0.9
 class SimulatedAlohaNode(Node):
     """Physics thread at the joint-state rate, camera thread, commands on the executor's thread.
 
-    Offers per arm what `DriverServer` lists and per camera what `CameraServer` lists, `~/status`
-    SimulationStatus (latched) and the service `~/reset` ResetSimulation.
+    Offers per arm what `DriverServer` and, where asked for, `ControllerServer` list, per camera
+    what `CameraServer` lists, the service of `FaultServer`, `~/status` SimulationStatus (latched)
+    and the service `~/reset` ResetSimulation.
     Parameters: `SimulatedAlohaNodeParameters`.
     """
 
@@ -41,11 +45,21 @@ class SimulatedAlohaNode(Node):
         self._params = declare(self, SimulatedAlohaNodeParameters)
         robot = robot_spec(self._params.robot)
         self._simulation = SimulatedAloha(
-            robot, log=partial(log, self), trajectory_timing=self._params.trajectory_timing)
-        self._drivers = [DriverServer(self, self._simulation, arm.name) for arm in robot.arms]
+            robot, log=partial(log, self), task=self._params.task,
+            trajectory_timing=self._params.trajectory_timing)
+        self._faults = FaultInjector(self._simulation, log=partial(log, self))
+        self._drivers = [DriverServer(self, self._simulation, arm.name, self._faults)
+                         for arm in robot.arms]
+        self._controllers = [
+            ControllerServer(self, self._simulation, arm) for arm in robot.arms
+            if self._params.trajectory_controller]
+        self._leaders = (LeaderServer(self, self._simulation, put_back=self._next_scene)
+                         if self._params.leaders else None)
         self._cameras = self._make_cameras(robot) if self._params.render else None
         self._status = self.create_publisher(SimulationStatusMsg, '~/status', qos.STATUS)
         self.create_service(ResetSimulation, '~/reset', self._on_reset)
+        FaultServer(self, self._faults, self._drivers,
+                    self._params.cameras if self._params.render else ())
         self._reset(self._params.seed)
         self._start_threads()
 
@@ -62,7 +76,7 @@ class SimulatedAlohaNode(Node):
             raise ConfigurationError('parameter cameras is empty; at least one is required')
         return CameraServer(
             self, self._simulation, [robot.camera(name) for name in self._params.cameras],
-            rate_hz=self._params.image_rate_hz,
+            self._faults, rate_hz=self._params.image_rate_hz,
             publish_compressed=self._params.publish_compressed)
 
     def _start_threads(self) -> None:
@@ -83,6 +97,10 @@ class SimulatedAlohaNode(Node):
             self._simulation.advance_to(self._now_ns())
             self._num_joint_states += all(
                 [driver.publish_joint_states() for driver in self._drivers])
+            for controller in self._controllers:
+                controller.update()
+            if self._leaders is not None:
+                self._leaders.update()
             tick = max(tick + 1, int((time.monotonic() - start_s) / period_s))
 
     def _on_reset(
@@ -94,6 +112,10 @@ class SimulatedAlohaNode(Node):
         self._reset(request.seed)
         response.success, response.message = True, f'reset with seed {request.seed}'
         return response
+
+    def _next_scene(self) -> None:
+        self._seed += 1
+        self._simulation.reset_objects(self._seed)
 
     def _reset(self, seed: int) -> None:
         self._seed = seed
@@ -120,7 +142,7 @@ class SimulatedAlohaNode(Node):
         elapsed_s = time.monotonic() - then_s
         task = self._simulation.status
         status = SimulationStatusMsg(
-            header=Header(stamp=self.get_clock().now().to_msg()), task=TransferCube.text,
+            header=Header(stamp=self.get_clock().now().to_msg()), task=self._simulation.task_text,
             success=task.is_success, stage=task.stage_name, seed=self._seed,
             real_time_factor=(self._simulation.stamp_ns - then_ns) / 1e9 / elapsed_s,
             joint_state_rate_hz=(self._num_joint_states - joint_states) / elapsed_s,

@@ -16,8 +16,8 @@ from sensor_msgs.msg import Image, JointState
 
 from cosmos_policy_ros.bringup import RobotPreset
 from cosmos_policy_ros.errors import ObservationError
-from cosmos_policy_ros.nodes.conversions import (
-    joint_sample, NANOSECONDS, rgb_from_image, stamp_to_ns)
+from cosmos_policy_ros.nodes.conversions import joint_sample, NANOSECONDS, stamp_to_ns
+from cosmos_policy_ros.nodes.image_conversions import rgb_from_image
 from cosmos_policy_ros.nodes.stream_facts import Publisher, StreamFacts, Survey
 from cosmos_policy_ros.robot.frozen_image import FrozenImageWatch
 from cosmos_policy_ros.robot.settings import FreshnessLimits

@@ -40,6 +40,7 @@ class _Query:
     num_steps: int
     with_future_images: bool
     planning: PlanningSettings | None
+    committed: Tensor | None
     stages: StageClock
 
 
@@ -61,6 +62,7 @@ class CosmosPolicy:
     """
 
     can_plan = True
+    can_continue = True
 
     def __init__(
         self, checkpoint: Checkpoint, *, planning_checkpoint: Checkpoint | None = None,
@@ -83,6 +85,7 @@ class CosmosPolicy:
         self._text_embeddings = checkpoint.text_embeddings
         self._encoder = self.model.observation_encoder()
         self._networks: tuple[str, Network, Network] | None = None
+        self._last_views: tuple[Observation | None, Tensor | None] = None, None
         self._clock = clock
         self._costs = PassCosts()
 
@@ -118,6 +121,7 @@ class CosmosPolicy:
     def predict(
         self, observation: Observation, seed: int, *, num_denoising_steps: int | None = None,
         with_future_images: bool = False, planning: PlanningSettings | None = None,
+        committed_actions: np.ndarray | None = None,
     ) -> Prediction:
         """Predict as `Policy.predict` says.
 
@@ -128,11 +132,13 @@ class CosmosPolicy:
         query = _Query(
             seed=seed, num_steps=self._num_steps(num_denoising_steps, planning),
             with_future_images=with_future_images, planning=planning,
+            committed=self._normalised_actions(committed_actions),
             stages=StageClock(self._clock, self.model.device))
         with query.stages.stage('preprocess'):
             networks = self._networks_for(observation.task)
             proprio = self._normalised_proprio(observation)
-            views = preprocess_images(observation.images, self.camera_names, self.model.config)
+            views = self._views(observation)
+            self._last_views = observation, views
         with query.stages.stage('encode'):
             encoded = self._encoder.encode(views)
         state = self.model.inject_proprio(encoded.latents, proprio)
@@ -141,7 +147,7 @@ class CosmosPolicy:
 
     def seen_images(self, observation: Observation) -> dict[str, np.ndarray]:
         """Return the images of an observation as the model sees them."""
-        views = preprocess_images(observation.images, self.camera_names, self.model.config)
+        views = self._views(observation)
         return {camera: view.numpy() for camera, view in zip(self.camera_names, views)}
 
     def reset(self) -> None:
@@ -161,6 +167,24 @@ class CosmosPolicy:
                 for model in (self.model, self._imagination))
         return self._networks[1:]
 
+    def _views(self, observation: Observation) -> Tensor:
+        """Return the preprocessed images; those of the last query are asked for again."""
+        last, views = self._last_views
+        if last is observation:
+            return views
+        return preprocess_images(observation.images, self.camera_names, self.model.config)
+
+    def _normalised_actions(self, actions: np.ndarray | None) -> Tensor | None:
+        if actions is None:
+            return None
+        config = self.model.config
+        if actions.ndim != 2 or len(actions) > config.chunk_size or (
+                actions.shape[1] != config.action_dim) or not np.isfinite(actions).all():
+            raise ObservationError(
+                f'committed actions of shape {actions.shape}; allowed are finite numbers of shape '
+                f'(0 to {config.chunk_size}, {config.action_dim})')
+        return torch.from_numpy(self._statistics.actions.normalise(actions))
+
     def _normalised_proprio(self, observation: Observation) -> Tensor:
         expected = self.model.config.proprio_dim
         if len(observation.proprio) != expected:
@@ -174,7 +198,7 @@ class CosmosPolicy:
         wanted = candidate_pass([query.seed], query.num_steps)
         batch, = wanted.batches(1)
         with query.stages.stage('denoise'):
-            latents = wanted.draw(policy, state, batch)
+            latents = wanted.draw(policy, state, batch, query.committed)
         self._costs.record_evaluations(batch, query.stages.last_s)
         return Choice(latents=latents, plan=None)
 
@@ -194,7 +218,8 @@ class CosmosPolicy:
         return Planner(
             settings=query.planning, seed=query.seed, num_steps_action=query.num_steps,
             policy=policy, imagination=imagination, read_chunks=self._read_chunks,
-            stages=query.stages, costs=self._costs, end_s=end_s).choose(state, direct_reason)
+            stages=query.stages, costs=self._costs, end_s=end_s,
+            committed=query.committed).choose(state, direct_reason)
 
     def _check_deadline(self, query: _Query) -> None:
         fastest_s = self._costs.fastest_direct_s(query.num_steps)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import logging
 from threading import Condition, Thread
 
+import numpy as np
+
 from cosmos_policy_ros.policy.planning_settings import PlanningSettings
 from cosmos_policy_ros.policy.protocol import Policy
 from cosmos_policy_ros.spec.observation import Observation
@@ -26,6 +28,8 @@ class InferenceRequest:
         num_denoising_steps: Denoising steps; None for the policy's own choice.
         with_future_images: Whether to return the imagined images too.
         planning: How to choose among several chunks; None to answer directly.
+        committed_actions: Actions that the chunk begins with; None for none, and for a policy
+            that cannot continue. Shape (n, A).
     """
 
     observation: Observation
@@ -33,6 +37,16 @@ class InferenceRequest:
     num_denoising_steps: int | None = None
     with_future_images: bool = False
     planning: PlanningSettings | None = None
+    committed_actions: np.ndarray | None = None
+
+    @property
+    def options(self) -> dict[str, object]:
+        """Arguments of `Policy.predict` by name; only what is asked for of what is optional."""
+        options = {'num_denoising_steps': self.num_denoising_steps,
+                   'with_future_images': self.with_future_images, 'planning': self.planning}
+        if self.committed_actions is not None:
+            options['committed_actions'] = self.committed_actions
+        return options
 
 
 class InferenceWorker:
@@ -121,9 +135,7 @@ class InferenceWorker:
     def _answer(self, request: InferenceRequest) -> None:
         try:
             self._on_prediction(request, self._policy.predict(
-                request.observation, request.seed,
-                num_denoising_steps=request.num_denoising_steps,
-                with_future_images=request.with_future_images, planning=request.planning))
+                request.observation, request.seed, **request.options))
         except Exception as error:
             self._report(request, error)
 

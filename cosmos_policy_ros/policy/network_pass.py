@@ -75,13 +75,16 @@ class NetworkPass:
                 for evaluations, samples in alike.items()
                 for start in range(0, len(samples), max_batch)]
 
-    def draw(self, network: Network, latents: Tensor, batch: Batch) -> Tensor:
+    def draw(
+        self, network: Network, latents: Tensor, batch: Batch, committed: Tensor | None = None,
+    ) -> Tensor:
         """Draw the samples of a batch.
 
         Args:
             network: Who draws.
             latents: What `parents` counts in. Shape (*, C, up to T, H, W).
             batch: One of `batches`.
+            committed: Normalised actions that all chunks begin with; None for none. Shape (*, A).
 
         Returns:
             Shape (B, C, T, H, W).
@@ -89,7 +92,8 @@ class NetworkPass:
         parents = torch.tensor([self.parents[i] for i in batch.samples], device=latents.device)
         return network.model.sample(
             latents[parents], role=self.role, text=network.text,
-            seeds=[self.seeds[i] for i in batch.samples], num_steps=batch.num_steps)
+            seeds=[self.seeds[i] for i in batch.samples], num_steps=batch.num_steps,
+            committed=committed)
 
 
 def network_evaluations(num_steps: int) -> int:

@@ -66,12 +66,13 @@ class Planner:
         stages: Started with the query.
         costs: What passes took so far; learns from this query.
         end_s: When, on `stages`, the choice must be made, in [s].
+        committed: Normalised actions that every candidate begins with; None for none. (*, A).
     """
 
     def __init__(
         self, *, settings: PlanningSettings, seed: int, num_steps_action: int, policy: Network,
         imagination: Network, read_chunks: Callable[[Tensor], np.ndarray], stages: StageClock,
-        costs: PassCosts, end_s: float,
+        costs: PassCosts, end_s: float, committed: Tensor | None = None,
     ) -> None:
         self._settings = settings
         self._seed = seed
@@ -82,6 +83,7 @@ class Planner:
         self._stages = stages
         self._costs = costs
         self._end_s = end_s
+        self._committed = committed
 
     def choose(self, state: Tensor, direct_reason: str | None) -> Choice:
         """Plan.
@@ -121,7 +123,7 @@ class Planner:
         for batch in wanted.batches(self._settings.max_batch):
             if drawn and not self._fits([batch]):
                 break
-            drawn.append(self._draw(wanted, self._policy, state, batch))
+            drawn.append(self._draw(wanted, self._policy, state, batch, self._committed))
         return torch.cat(drawn)  # (N, C, T, H, W)
 
     def _agree(self, chunks: np.ndarray) -> bool:
@@ -194,9 +196,10 @@ class Planner:
 
     def _draw(
         self, wanted: NetworkPass, network: Network, latents: Tensor, batch: Batch,
+        committed: Tensor | None = None,
     ) -> Tensor:
         with self._stages.stage(wanted.stage):
-            drawn = wanted.draw(network, latents, batch)
+            drawn = wanted.draw(network, latents, batch, committed)
         self._costs.record_evaluations(batch, self._stages.last_s)
         return drawn
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 import io
 import math
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -16,7 +17,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cosmos_policy_ros.diffusion.config import ModelConfig
 from cosmos_policy_ros.errors import ConfigurationError, ObservationError
 
 VIEW_CAMERAS = {'left_wrist': 'cam_left_wrist', 'right_wrist': 'cam_right_wrist',
@@ -24,6 +24,14 @@ VIEW_CAMERAS = {'left_wrist': 'cam_left_wrist', 'right_wrist': 'cam_right_wrist'
 CROP_AREA = 0.9
 JPEG_QUALITY = 95
 REDUCING_GAP = 2.0
+
+
+class ImageForm(Protocol):
+    """What of a model's configuration decides about its images; see `ModelConfig`."""
+
+    image_size_px: int
+    camera_resize_px: int | None
+    jpeg_round_trip: bool
 
 
 def cameras_for_views(views: Sequence[str]) -> tuple[str, ...]:
@@ -81,14 +89,28 @@ def jpeg_round_trip(image: np.ndarray) -> np.ndarray:
 
 
 def preprocess_images(
-    images: Mapping[str, np.ndarray], cameras: Sequence[str], config: ModelConfig,
+    images: Mapping[str, np.ndarray], cameras: Sequence[str], config: ImageForm,
 ) -> Tensor:
     """Bring the images of an observation into the form that the model was trained on.
 
     Args:
         images: Camera name to RGB image. Each of shape (H, W, 3), uint8.
         cameras: Cameras wanted, in the order of the model's views.
-        config: Configuration of the model.
+        config: Configuration of the model, or as much of it.
+
+    Returns:
+        Images of shape (V, S, S, 3), uint8.
+
+    Raises:
+        ObservationError: If a camera is missing.
+    """
+    return crop_and_restore(torch.from_numpy(square_images(images, cameras, config)))
+
+
+def square_images(
+    images: Mapping[str, np.ndarray], cameras: Sequence[str], config: ImageForm,
+) -> np.ndarray:
+    """Bring images into the model's size, but do not crop them yet, as training stores them.
 
     Returns:
         Images of shape (V, S, S, 3), uint8.
@@ -101,11 +123,10 @@ def preprocess_images(
         raise ObservationError(
             f'no image of {", ".join(missing)}; the policy needs {", ".join(cameras)}, the '
             f'observation holds {", ".join(images) or "none"}')
-    squares = [_square(images[camera], config) for camera in cameras]
-    return crop_and_restore(torch.from_numpy(np.stack(squares)))
+    return np.stack([_square(images[camera], config) for camera in cameras])
 
 
-def _square(image: np.ndarray, config: ModelConfig) -> np.ndarray:
+def _square(image: np.ndarray, config: ImageForm) -> np.ndarray:
     if config.camera_resize_px is not None:
         image = resize_image(image, config.camera_resize_px)
     if config.jpeg_round_trip:

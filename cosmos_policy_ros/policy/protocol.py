@@ -17,6 +17,9 @@ from cosmos_policy_ros.spec.prediction import Prediction
 class Policy(Protocol):
     """Turns one observation into one prediction.
 
+    A policy may also say `can_continue = True`. Only such a policy is given `committed_actions`;
+    others need not have that argument.
+
     Attributes:
         name: Name for logs and episodes.
         is_trained: False for random weights, which must not drive a real robot.
@@ -36,6 +39,7 @@ class Policy(Protocol):
     def predict(
         self, observation: Observation, seed: int, *, num_denoising_steps: int | None = None,
         with_future_images: bool = False, planning: PlanningSettings | None = None,
+        committed_actions: np.ndarray | None = None,
     ) -> Prediction:
         """Predict an action chunk, the future and its value.
 
@@ -45,11 +49,14 @@ class Policy(Protocol):
             num_denoising_steps: Denoising steps; the policy's own choice by default.
             with_future_images: Whether to return the imagined images too.
             planning: How to choose among several chunks; None to answer directly.
+            committed_actions: Actions that will run in any case, because they are due before the
+                answer; the chunk begins with them. None for none. Shape (n, A).
 
         Raises:
             ConfigurationError: If the task is unknown, the number of steps is impossible, the
                 policy cannot plan, or not within the deadline.
-            ObservationError: If a camera is missing or the joint vector has the wrong length.
+            ObservationError: If a camera is missing, the joint vector has the wrong length, or
+                the committed actions do not fit.
             PredictionError: If the answer is not finite.
         """
         ...

@@ -45,6 +45,7 @@ class RayPlannerPolicy:
     """
 
     can_plan = True
+    can_continue = True
 
     def __init__(
         self, num_workers: int, settings: WorkerSettings, *, address: str | None = None,
@@ -68,6 +69,7 @@ class RayPlannerPolicy:
     def predict(
         self, observation: Observation, seed: int, *, num_denoising_steps: int | None = None,
         with_future_images: bool = False, planning: PlanningSettings | None = None,
+        committed_actions: np.ndarray | None = None,
     ) -> Prediction:
         """Predict as `Policy.predict` says; the last stage, `transfer`, is all but the workers.
 
@@ -76,7 +78,8 @@ class RayPlannerPolicy:
         """
         start_ns = self._clock()
         options = {'num_denoising_steps': num_denoising_steps,
-                   'with_future_images': with_future_images}
+                   'with_future_images': with_future_images,
+                   'committed_actions': committed_actions}
         shares = self._shares(seed, planning)
         deadline_s = planning.deadline_s if planning else 0.0
         predictions, missing = self._workers.ask(

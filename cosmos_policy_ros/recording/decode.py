@@ -7,11 +7,15 @@ from collections.abc import Callable, Collection, Iterator
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+import cv2
 from mcap_ros2.decoder import DecoderFactory
 import numpy as np
 
 from cosmos_policy_ros.errors import RecordingError
+from cosmos_policy_ros.recording.image_encoding import (
+    COMPRESSED_TYPE, IMAGE_TYPE, VIDEO_TYPE)
 from cosmos_policy_ros.recording.reader import EpisodeReader
+from cosmos_policy_ros.recording.video_decoder import VideoDecoder
 
 _COLOUR_ENCODINGS = ('rgb8', 'bgr8')
 
@@ -67,8 +71,46 @@ def _decode(
 
 
 def stamp_ns(message: Any) -> int:
-    """Return the stamp of a message's header in [ns]."""
-    return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+    """Return the stamp of a message's header, or that of a video picture, in [ns]."""
+    stamp = message.header.stamp if hasattr(message, 'header') else message.timestamp
+    return stamp.sec * 1_000_000_000 + stamp.nanosec
+
+
+def image_decoder(type_name: str) -> Callable[[Any], np.ndarray]:
+    """Return what turns the decoded messages of one image topic into RGB pixels.
+
+    Args:
+        type_name: Image, CompressedImage or CompressedVideo. The decoder of a video has to be
+            given every message of its topic, in their order.
+
+    Raises:
+        RecordingError: If the type is none of images, or PyAV is needed and missing. The decoder
+            raises it for an image that cannot be decoded.
+    """
+    if type_name == VIDEO_TYPE:
+        return VideoDecoder().decode
+    decoders = {IMAGE_TYPE: image_pixels, COMPRESSED_TYPE: compressed_pixels}
+    if type_name not in decoders:
+        raise RecordingError(f'{type_name!r} is no image; allowed are '
+                             f'{", ".join((*decoders, VIDEO_TYPE))}')
+    return decoders[type_name]
+
+
+def compressed_pixels(image: SimpleNamespace) -> np.ndarray:
+    """Decode a decoded sensor_msgs/CompressedImage.
+
+    Returns:
+        RGB image of shape (H, W, 3), uint8.
+
+    Raises:
+        RecordingError: If the data are no image that OpenCV reads.
+    """
+    data = np.frombuffer(image.data, np.uint8)
+    pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    if pixels is None:
+        raise RecordingError(f'compressed image of {len(data)} bytes, format {image.format!r}, '
+                             'cannot be decoded')
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
 def image_pixels(image: SimpleNamespace) -> np.ndarray:

@@ -29,3 +29,15 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_and_close(descriptor: int) -> None:
+    """Flush the content of a file, and its length, to the disk.
+
+    Raises:
+        OSError: If the disk refuses. Later calls may then succeed although data were lost.
+    """
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)

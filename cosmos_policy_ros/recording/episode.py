@@ -66,6 +66,9 @@ class EpisodeMetadata:
         robot: Name of the robot preset.
         mode: Who drove: for example teleoperation, direct, planning, scripted.
         checkpoint: Name of the checkpoint or policy; empty when a person drove.
+        checkpoint_id: Fingerprint of its files, or the revision it was fetched as; empty where
+            there is none.
+        operator: Who drove or watched.
         seed: Seed of the episode; None where there is none.
         software_version: Version of this package that recorded the episode.
         started_ns: Time of the start in [ns].
@@ -78,6 +81,8 @@ class EpisodeMetadata:
     robot: str
     mode: str
     checkpoint: str = ''
+    checkpoint_id: str = ''
+    operator: str = ''
     seed: int | None = None
     software_version: str
     started_ns: int

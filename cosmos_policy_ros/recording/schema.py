@@ -10,6 +10,7 @@ import re
 import sys
 
 from cosmos_policy_ros.errors import RecordingError
+from cosmos_policy_ros.recording.bundled_messages import DRIVER_MESSAGES
 
 _SEPARATOR = '=' * 80
 _PRIMITIVES = frozenset(
@@ -17,6 +18,16 @@ _PRIMITIVES = frozenset(
      'uint32', 'int64', 'uint64', 'string', 'wstring'))
 _TYPE_NAME = re.compile(r'[A-Za-z]\w*/msg/[A-Za-z]\w*')
 _FIELD_TYPE = re.compile(r'\s*([A-Za-z]\w*(?:/[A-Za-z]\w*)*)')
+# Types that are written but need not be installed: nobody on the robot subscribes to them.
+_BUNDLED = DRIVER_MESSAGES | {'foxglove_msgs/msg/CompressedVideo': '''\
+# One picture of a video stream.
+builtin_interfaces/Time timestamp
+string frame_id
+# All that the decoder needs for exactly one picture; H.264 as Annex B, parameter sets before IDR.
+uint8[] data
+# h264, h265, vp9 or av1
+string format
+'''}
 
 
 def ament_prefixes() -> tuple[Path, ...]:
@@ -57,6 +68,8 @@ def _read_definition(name: str, needed_by: str, prefixes: Sequence[Path]) -> str
         path = prefix / 'share' / package / 'msg' / f'{message}.msg'
         if path.is_file():
             return path.read_text(encoding='utf-8')
+    if name in _BUNDLED:
+        return _BUNDLED[name]
     raise RecordingError(
         f'message type {name!r} (needed for {needed_by!r}) is not installed; searched '
         f'share/{package}/msg under {", ".join(map(str, prefixes)) or "no prefix"}')

@@ -13,6 +13,7 @@ from cosmos_policy_ros.errors import RecordingError
 _HISTORY = {'system_default': 0, 'keep_last': 1, 'keep_all': 2, 'unknown': 3}
 _RELIABILITY = {'system_default': 0, 'reliable': 1, 'best_effort': 2, 'unknown': 3}
 _DURABILITY = {'system_default': 0, 'transient_local': 1, 'volatile': 2, 'unknown': 3}
+_POLICIES = {'reliability': _RELIABILITY, 'durability': _DURABILITY, 'history': _HISTORY}
 _LIVELINESS_AUTOMATIC = 1
 _INFINITE = {'sec': 9223372036, 'nsec': 854775807}
 
@@ -39,8 +40,7 @@ class TopicQos:
     depth: int = 10
 
     def __post_init__(self) -> None:
-        for policy, known in (('reliability', _RELIABILITY), ('durability', _DURABILITY),
-                              ('history', _HISTORY)):
+        for policy, known in _POLICIES.items():
             if getattr(self, policy) not in known:
                 raise RecordingError(f'QoS {policy} is {getattr(self, policy)!r}; '
                                      f'allowed are {", ".join(known)}')
@@ -58,6 +58,21 @@ class TopicQos:
             'liveliness_lease_duration': dict(_INFINITE),
             'avoid_ros_namespace_conventions': False,
         }], sort_keys=False)
+
+    @classmethod
+    def from_yaml(cls, text: str) -> TopicQos:
+        """Return the profile that `to_yaml` wrote.
+
+        Raises:
+            RecordingError: If the text is no such profile.
+        """
+        try:
+            [profile] = yaml.safe_load(text)
+            return cls(depth=profile['depth'], **{
+                name: {number: key for key, number in known.items()}[profile[name]]
+                for name, known in _POLICIES.items()})
+        except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+            raise RecordingError(f'{text!r} is no QoS profile: {error}') from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+import fcntl
 import os
 from pathlib import Path
 import re
@@ -16,17 +17,19 @@ from mcap.writer import CompressionType, Writer
 
 from cosmos_policy_ros.errors import RecordingError
 from cosmos_policy_ros.recording.bag_metadata import save_bag_metadata
-from cosmos_policy_ros.recording.durable_file import sync_directory
+from cosmos_policy_ros.recording.durable_file import sync_and_close, sync_directory
 from cosmos_policy_ros.recording.episode import (
     EpisodeLabel, EpisodeMetadata, PARTIAL_SUFFIX, save_metadata)
 from cosmos_policy_ros.recording.schema import message_schema
 from cosmos_policy_ros.recording.topic import Topic
 
-_CHUNK_BYTES = 1 << 20
+LIBRARY = 'cosmos_policy_ros'
+# Every chunk leaves an entry of about 1 kB in memory until the episode ends.
+CHUNK_BYTES = 4 << 20
 _LATEST_NS = 2**63 - 1
 _CDR_HEADER_BYTES = 4
-_COMPRESSIONS = {'none': CompressionType.NONE, 'lz4': CompressionType.LZ4,
-                 'zstd': CompressionType.ZSTD}
+COMPRESSIONS = {'none': CompressionType.NONE, 'lz4': CompressionType.LZ4,
+                'zstd': CompressionType.ZSTD}
 
 
 def next_episode_name(directory: Path) -> str:
@@ -37,11 +40,18 @@ def next_episode_name(directory: Path) -> str:
     return f'episode_{max(taken, default=-1) + 1:06d}'
 
 
+def mcap_name(episode_name: str) -> str:
+    """Return the name of the file that holds the messages of an episode, as rosbag2 forms it."""
+    return f'{episode_name}_0.mcap'
+
+
 class EpisodeWriter:
     """Streams one episode to disk. All methods may be called from any thread.
 
     The messages go to `<name>.partial/` until `finish` renames it to `<name>/`, so that a folder
-    without the suffix is always complete. Memory stays bounded by one chunk.
+    without the suffix is always complete. Memory stays bounded by one chunk. While the episode is
+    being recorded its file is locked, which ends with the process: by that `recover` knows what
+    was interrupted.
     """
 
     def __init__(
@@ -60,9 +70,9 @@ class EpisodeWriter:
             RecordingError: If the name is taken or no name, the compression is unknown, or the
                 folder cannot be made.
         """
-        if compression not in _COMPRESSIONS:
+        if compression not in COMPRESSIONS:
             raise RecordingError(
-                f'compression is {compression!r}; allowed are {", ".join(_COMPRESSIONS)}')
+                f'compression is {compression!r}; allowed are {", ".join(COMPRESSIONS)}')
         name = next_episode_name(directory) if name is None else name
         if not re.fullmatch(r'[\w-][\w.-]*', name) or name.endswith(PARTIAL_SUFFIX):
             raise RecordingError(
@@ -79,7 +89,7 @@ class EpisodeWriter:
         self._counts: dict[str, int] = {}
         self._first_ns, self._last_ns = _LATEST_NS, 0
         self._make_folder()
-        self._open_file(_COMPRESSIONS[compression])
+        self._open_file(COMPRESSIONS[compression])
 
     @property
     def path(self) -> Path:
@@ -148,6 +158,31 @@ class EpisodeWriter:
             self._first_ns = min(self._first_ns, log_time_ns)
             self._last_ns = max(self._last_ns, log_time_ns)
 
+    def flush(self) -> None:
+        """Write what memory still holds; it then survives the end of this process.
+
+        Raises:
+            RecordingError: If the episode was ended before or the disk refuses.
+        """
+        with self._lock, self._writing():
+            self._writer.flush()
+
+    def sync(self) -> None:
+        """Wait until the disk has what was flushed; it then survives a power cut.
+
+        Other threads may write meanwhile.
+
+        Raises:
+            RecordingError: If the episode was ended before or the disk refuses.
+        """
+        with self._lock, self._writing():
+            descriptor = os.dup(self._file.fileno())
+        try:
+            sync_and_close(descriptor)
+        except OSError as error:
+            with self._lock:
+                raise self._refused(error) from error
+
     def finish(self, label: EpisodeLabel, *, ended_ns: int) -> Path:
         """Complete the episode on disk and give it its name.
 
@@ -163,15 +198,11 @@ class EpisodeWriter:
         """
         with self._lock, self._writing():
             self._problem = f'{self._partial} is incomplete: finishing it failed'
-            self._writer.finish()
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._close_file()
-            self._save_descriptions(label, ended_ns)
-            if self._path.exists():
-                raise OSError(f'{self._path} appeared during the recording')
-            self._partial.rename(self._path)
-            sync_directory(self._path.parent)
+            try:
+                self._complete(label, ended_ns)
+            finally:
+                # Last, because the lock goes with it.
+                self._close_file()
             self._problem = f'episode {self._path} is finished'
             return self._path
 
@@ -184,9 +215,7 @@ class EpisodeWriter:
         with self._lock:
             if not self._partial.exists():
                 raise RecordingError(f'cannot discard: {self._problem}')
-            # On a full disk closing tries, and fails, to write what is about to be deleted.
-            with suppress(OSError):
-                self._close_file()
+            self._close_file()
             try:
                 shutil.rmtree(self._partial)
             except OSError as error:
@@ -209,20 +238,27 @@ class EpisodeWriter:
     def _open_file(self, compression: CompressionType) -> None:
         self._size_bytes = 0
         with self._writing():
-            self._file = (self._partial / self._file_name).open('wb')
-            self._writer = Writer(
-                self._file, chunk_size=_CHUNK_BYTES, compression=compression)
-            self._writer.start(profile='ros2', library='cosmos_policy_ros')
+            # First, so that a file with messages never lacks what is known about them.
             save_metadata(self._partial, self._metadata)
+            self._file = (self._partial / self._file_name).open('wb')
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            self._writer = Writer(
+                self._file, chunk_size=CHUNK_BYTES, compression=compression)
+            self._writer.start(profile='ros2', library=LIBRARY)
+            self._file.flush()
+            sync_directory(self._partial)
+            sync_directory(self._partial.parent)
 
     @property
     def _file_name(self) -> str:
-        return f'{self._path.name}_0.mcap'
+        return mcap_name(self._path.name)
 
     def _close_file(self) -> None:
         if not self._file.closed:
             self._size_bytes = self._file.tell()
-            self._file.close()
+            # Fails on a full disk, where it tries once more to write; closed it is all the same.
+            with suppress(OSError):
+                self._file.close()
 
     def _schema_id(self, type_name: str) -> int:
         if type_name not in self._schemas:
@@ -230,6 +266,16 @@ class EpisodeWriter:
             self._schemas[type_name] = self._writer.register_schema(
                 type_name, 'ros2msg', text.encode())
         return self._schemas[type_name]
+
+    def _complete(self, label: EpisodeLabel, ended_ns: int) -> None:
+        self._writer.finish()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._save_descriptions(label, ended_ns)
+        if self._path.exists():
+            raise OSError(f'{self._path} appeared during the recording')
+        self._partial.rename(self._path)
+        sync_directory(self._path.parent)
 
     def _save_descriptions(self, label: EpisodeLabel, ended_ns: int) -> None:
         topics: Mapping[Topic, int] = {
@@ -247,5 +293,11 @@ class EpisodeWriter:
         try:
             yield
         except OSError as error:
-            self._problem = f'{self._partial} is incomplete: {error}'
-            raise RecordingError(f'cannot write {self._partial}: {error}') from error
+            raise self._refused(error) from error
+
+    def _refused(self, error: OSError) -> RecordingError:
+        self._problem = f'{self._partial} is incomplete: {error}'
+        self._close_file()
+        return RecordingError(
+            f'cannot write {self._partial}: {error}; what it holds can be had back with '
+            f'`cosmos-policy recover {self._partial}`')

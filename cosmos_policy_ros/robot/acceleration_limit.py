@@ -18,6 +18,7 @@ from cosmos_policy_ros.robot.safety import limit_target, LimitedTarget, SafetyLi
 
 # A speed that differs by less per [s] from the one that reaches the target reaches it.
 SAME_SPEED = 1e-6
+LONGEST_BRAKING = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +106,25 @@ def resting_positions(
     next_speed = np.maximum(np.abs(motion.velocities) - a * period_s, 0.0)
     way = np.sign(motion.velocities) * braking_distance(next_speed, a, period_s)
     return limits.clip(motion.positions + way)
+
+
+def braking_course(
+    motion: CommandedMotion, limits: SafetyLimits, period_s: float,
+) -> tuple[np.ndarray, ...]:
+    """Return the positions, each of shape (A,), through which the arms come to rest.
+
+    They are one period apart, stay inside the limits and end with the one that is held; empty for
+    arms at rest. Braking that would take longer than `LONGEST_BRAKING` periods ends there.
+    """
+    positions, velocities, course = motion.positions, motion.velocities, []
+    change = limits.acceleration_limit * period_s
+    for _ in range(LONGEST_BRAKING):
+        velocities = np.sign(velocities) * np.maximum(np.abs(velocities) - change, 0.0)
+        if not velocities.any():
+            break
+        positions = limits.clip(positions + velocities * period_s)
+        course.append(positions)
+    return tuple(course)
 
 
 def _pursuit(

@@ -79,7 +79,7 @@ class ArmController:
 
     def go_to(
         self, pose: np.ndarray, now_ns: int, *, speed_rad_s: float | None = None,
-        open_grippers_first: bool = False,
+        open_grippers_first: bool = False, via: np.ndarray | None = None,
     ) -> None:
         """Go slowly to a pose and hold it; chunks are refused from now on until the next start.
 
@@ -88,14 +88,16 @@ class ArmController:
             now_ns: The present in [ns].
             speed_rad_s: Highest speed of an arm joint in [rad/s]; as set if None.
             open_grippers_first: Whether to open the grippers before the arms move.
+            via: A pose to pass on the way, at rest, unless the arms are there already. Shape
+                (A,).
 
         Raises:
             RobotError: If an arm's joints are missing, stale or implausible, the emergency stop
-                is pressed, the pose is outside the limits or not finite, or the speed is not
+                is pressed, a pose is outside the limits or not finite, or the speed is not
                 positive and finite.
         """
         with self._lock:
-            self._machine.go_to(pose, now_ns, speed_rad_s, open_grippers_first)
+            self._machine.go_to(pose, now_ns, speed_rad_s, open_grippers_first, via)
 
     def stop(self, reason: StopReason, now_ns: int, detail: str = '') -> None:
         """Hold the pose measured last. The first reason stays until the next start."""
@@ -142,6 +144,31 @@ class ArmController:
         """Return the command of this control tick; None means publish nothing."""
         with self._lock:
             return self._machine.command_at(now_ns)
+
+    def commands_at(self, now_ns: int, num_ticks: int) -> tuple[JointCommand, ...]:
+        """Return the commands of this control tick and of those that follow, as good as sent.
+
+        A stop counts from the command after these on.
+
+        Args:
+            now_ns: The present in [ns].
+            num_ticks: How many commands, at least one.
+
+        Returns:
+            As many commands, one control period apart; empty if nothing is to be published.
+        """
+        with self._lock:
+            return self._machine.commands_at(now_ns, num_ticks)
+
+    def commands_to_rest(self, now_ns: int) -> tuple[JointCommand, ...]:
+        """Return the command of this control tick, and those that would brake the arms after it.
+
+        Returns:
+            At least one command, one control period apart, of which the first counts as given;
+            empty if nothing is to be published.
+        """
+        with self._lock:
+            return self._machine.commands_to_rest(now_ns)
 
     def status(self, now_ns: int) -> ArmStatus:
         """Return state, reason, poses and counters."""

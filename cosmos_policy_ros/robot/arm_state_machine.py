@@ -12,6 +12,7 @@ from cosmos_policy_ros.robot.arm_status import ArmCounters, ArmStatus
 from cosmos_policy_ros.robot.chunk_executor import ChunkExecutor, ChunkReceipt, ChunkRejection
 from cosmos_policy_ros.robot.command_limiter import CommandLimiter, least_openings
 from cosmos_policy_ros.robot.following_error import FollowingErrorWatch
+from cosmos_policy_ros.robot.frozen_joints import FrozenJointsWatch
 from cosmos_policy_ros.robot.joint_streams import JointStreams
 from cosmos_policy_ros.robot.motion_settings import MotionSettings
 from cosmos_policy_ros.robot.pose_motion import (
@@ -51,6 +52,7 @@ class ArmStateMachine:
         self._following = FollowingErrorWatch(
             self._limits, max_error_rad=settings.max_following_error_rad,
             time_s=settings.following_error_time_s)
+        self._frozen = FrozenJointsWatch(robot, self._limits)
         self._clock = TickClock(settings.control_rate_hz)
         self._limiter = CommandLimiter(self._clock.period_s)
         self._counters = ArmCounters()
@@ -82,10 +84,11 @@ class ArmStateMachine:
 
     def go_to(
         self, pose: np.ndarray, now_ns: int, speed_rad_s: float | None, open_grippers_first: bool,
+        via: np.ndarray | None,
     ) -> None:
         """Go slowly to a pose and hold it."""
         self._require_ready('go to a pose', now_ns)
-        plan = self._plan(pose, now_ns, speed_rad_s, open_grippers_first)
+        plan = self._plan(pose, now_ns, speed_rad_s, open_grippers_first, via)
         self.executor.clear()
         if not self._is_commanding:
             self._limiter.rest_at(plan.poses[0])
@@ -136,6 +139,26 @@ class ArmStateMachine:
     def command_at(self, now_ns: int) -> JointCommand | None:
         """Return the command of this control tick; None means publish nothing."""
         return None if self._state is RunState.INACTIVE else self._tick(now_ns)
+
+    def commands_at(self, now_ns: int, num_ticks: int) -> tuple[JointCommand, ...]:
+        """Return the commands of this tick and of those that follow; empty: publish nothing."""
+        if self._state is RunState.INACTIVE:
+            return ()
+        first = self._tick(now_ns)
+        following_ns = [now_ns + index * self._clock.period_ns for index in range(1, num_ticks)]
+        return (first, *(self._step(at_ns, self._measure_tick(at_ns)) for at_ns in following_ns))
+
+    def commands_to_rest(self, now_ns: int) -> tuple[JointCommand, ...]:
+        """Return the command of this tick, and those that would brake the arms after it."""
+        command = self.command_at(now_ns)
+        if command is None:
+            return ()
+        # Arms that hold go back to where they were measured; that way is not to be prolonged.
+        course = () if self._state is RunState.HOLDING else self._limiter.braking_course(
+            self._limits)
+        return (command, *(
+            JointCommand(positions=positions, stamp_ns=now_ns + index * self._clock.period_ns)
+            for index, positions in enumerate(course, start=1)))
 
     def status(self, now_ns: int) -> ArmStatus:
         """Return state, reason, poses and counters."""
@@ -192,12 +215,16 @@ class ArmStateMachine:
 
     def _plan(
         self, pose: np.ndarray, now_ns: int, speed_rad_s: float | None, open_grippers_first: bool,
+        via: np.ndarray | None,
     ) -> PoseMotion:
         goal = require_reachable(pose, self._limits)
         poses = [self._limiter.resting_pose(self._limits) if self._is_commanding
                  else self._measured_hold()]
         if open_grippers_first:
             poses.append(with_grippers_open(poses[0], self._limits))
+        _, gap_rad = largest_gap(goal, poses[0], self._limits)
+        if via is not None and gap_rad > self._settings.max_start_gap_rad:
+            poses.append(require_reachable(via, self._limits))
         return plan_pose_motion(
             np.array([*poses, goal]), now_ns, self._limits,
             speed_rad_s=self._motion.pose_speed_rad_s if speed_rad_s is None else speed_rad_s)
@@ -219,6 +246,9 @@ class ArmStateMachine:
     def _tick(self, now_ns: int) -> JointCommand:
         dt_s = self._measure_tick(now_ns)
         self._check_joints(now_ns)
+        return self._step(now_ns, dt_s)
+
+    def _step(self, now_ns: int, dt_s: float) -> JointCommand:
         target = self._choose_target(now_ns)
         positions = self._limit(target, dt_s, now_ns).positions
         if self._pose_motion is not None:
@@ -239,7 +269,11 @@ class ArmStateMachine:
         if problems:
             self.stop(problems[0].reason, '; '.join(problem.text for problem in problems),
                       now_ns)
-            return
+        elif not self._settings.dry_run:
+            self._check_following(now_ns)
+
+    def _check_following(self, now_ns: int) -> None:
+        self._check_frozen(now_ns)
         error = self._following.update(
             self._limiter.positions, self.joints.positions, now_ns)
         if error is None:
@@ -247,6 +281,13 @@ class ArmStateMachine:
         self.stop(StopReason.FOLLOWING_ERROR, error, now_ns)
         # Arms moved while holding must not spring back when whatever moved them lets go.
         self._hold_at(self._measured_hold())
+
+    def _check_frozen(self, now_ns: int) -> None:
+        for arm in self._robot.arms:
+            frozen = self._frozen.update(
+                arm.name, self.joints.newest(arm.name), self._limiter.positions)
+            if frozen is not None:
+                self.stop(StopReason.JOINT_STATES_STALE, frozen, now_ns)
 
     def _choose_target(self, now_ns: int) -> np.ndarray:
         if self._pose_motion is not None:

@@ -23,6 +23,7 @@ class ChunkRejection(str, Enum):
     BEFORE_START = 'before_start'
     WRONG_SIZE = 'wrong_size'
     OLDER_OBSERVATION = 'older_observation'
+    STALE_OBSERVATION = 'stale_observation'
     ALL_LATE = 'all_late'
     FUTURE_OBSERVATION = 'future_observation'
     STILL_PLAYING = 'still_playing'
@@ -52,9 +53,11 @@ class ChunkExecutor:
     """Targets from the chunks received, by the strategy in force. Its owner holds the lock.
 
     Chunks are placed on the clock by the stamp of their observation; actions that are late then
-    are skipped. Two kinds of chunk are played from their receipt instead, all of it: every chunk
-    of the strategy `blocking`, and one that is late as a whole although the arms have stood still
-    since its observation, because inference outlasts the chunk.
+    are skipped. Time that the arms have stood still since that observation does not count: what a
+    chunk says of it has not happened yet, and is played from its receipt on. Hence a chunk for
+    arms at rest is played whole, however long inference took, and one for arms that ran out of
+    actions during inference goes on where they stopped. The strategy `blocking` plays every chunk
+    whole from its receipt.
     """
 
     def __init__(self, robot: RobotSpec, settings: MotionSettings = MotionSettings()) -> None:
@@ -84,16 +87,15 @@ class ChunkExecutor:
             anchor: Where the arms are, for the case that no chunk covers the present. Shape (A,).
             standing_since_ns: Since when the arms have stood still in [ns]; None if they move.
         """
-        rejection, detail = self._check(chunk, now_ns, standing_since_ns)
+        placed = self._placed(chunk, now_ns, standing_since_ns)
+        num_late = _num_late(placed, now_ns)
+        rejection, detail = self._check(chunk, placed, now_ns)
         if rejection is not ChunkRejection.NONE:
-            return ChunkReceipt(
-                rejection=rejection, detail=detail, num_late=_num_late(chunk, now_ns))
-        is_played_whole = self._is_blocking or chunk.end_ns <= now_ns
-        placed = replace(chunk, stamp_ns=now_ns) if is_played_whole else chunk
+            return ChunkReceipt(rejection=rejection, detail=detail, num_late=num_late)
         self._course = taken_over(
             self._course_at(now_ns), placed, now_ns, anchor, self._settings)
         self._newest = chunk
-        return ChunkReceipt(num_late=_num_late(placed, now_ns))
+        return ChunkReceipt(num_late=num_late)
 
     def target_at(self, now_ns: int) -> np.ndarray | None:
         """Return the target at `now_ns`, shape (A,); None when no chunk covers it."""
@@ -141,8 +143,19 @@ class ChunkExecutor:
         is_covered = self._course is not None and now_ns <= self._course.end_ns
         return self._course if is_covered else None
 
-    def _check(
+    def _placed(
         self, chunk: ActionChunk, now_ns: int, standing_since_ns: int | None,
+    ) -> ActionChunk:
+        """Return the chunk at the time at which it is to be played."""
+        if self._is_blocking:
+            return replace(chunk, stamp_ns=now_ns)
+        if standing_since_ns is None:
+            return chunk
+        stood_ns = max(0, now_ns - max(chunk.stamp_ns, standing_since_ns))
+        return replace(chunk, stamp_ns=chunk.stamp_ns + stood_ns)
+
+    def _check(
+        self, chunk: ActionChunk, placed: ActionChunk, now_ns: int,
     ) -> tuple[ChunkRejection, str]:
         num_actions, num_joints = chunk.positions.shape
         length_ns, lead_ns = num_actions * chunk.period_ns, chunk.stamp_ns - now_ns
@@ -157,13 +170,16 @@ class ChunkExecutor:
             return (ChunkRejection.FUTURE_OBSERVATION,
                     f'its observation lies {_seconds(lead_ns)} s ahead of the clock; allowed '
                     f'is one chunk, {_seconds(length_ns)} s')
+        if -lead_ns > self._settings.max_chunk_age_s * NS_PER_S:
+            return (ChunkRejection.STALE_OBSERVATION,
+                    f'its observation is {_seconds(-lead_ns)} s old (limit '
+                    f'{self._settings.max_chunk_age_s} s)')
         if self._is_blocking:
             return self._check_played(chunk, now_ns)
-        has_stood = standing_since_ns is not None and standing_since_ns <= chunk.stamp_ns
-        if chunk.end_ns <= now_ns and not has_stood:
+        if placed.end_ns <= now_ns:
             return (ChunkRejection.ALL_LATE,
                     f'all {num_actions} actions are late, the last by '
-                    f'{_seconds(now_ns - chunk.end_ns)} s')
+                    f'{_seconds(now_ns - placed.end_ns)} s')
         return ChunkRejection.NONE, ''
 
     def _check_played(self, chunk: ActionChunk, now_ns: int) -> tuple[ChunkRejection, str]:

@@ -172,7 +172,7 @@ def taken_over(
         pose: Where the arms stand if there is no present course. Shape (A,).
         settings: How to take over.
     """
-    if current is None or current.end_ns <= now_ns:
+    if current is None or current.end_ns < now_ns:
         return course_from_rest(chunk, now_ns, pose)
     new = course_on_clock(chunk, now_ns, current.position_at(now_ns))
     blend_ns = max(round(settings.blend_s * NS_PER_S), 1)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from cosmos_policy_ros.robot.acceleration_limit import (
-    CommandedMotion, limit_motion, resting_positions)
+    braking_course, CommandedMotion, limit_motion, resting_positions)
 from cosmos_policy_ros.robot.safety import limit_target, LimitedTarget, SafetyLimits
 
 
@@ -41,6 +41,11 @@ class CommandLimiter:
     def resting_pose(self, limits: SafetyLimits) -> np.ndarray:
         """Return where the arms come to rest if they brake from now on. Shape (A,)."""
         return resting_positions(
+            self._motion, limits.widened_to(self._motion.positions), self._period_s)
+
+    def braking_course(self, limits: SafetyLimits) -> tuple[np.ndarray, ...]:
+        """Return the commands that would bring the arms to rest from now on. Each (A,)."""
+        return braking_course(
             self._motion, limits.widened_to(self._motion.positions), self._period_s)
 
     def limit(self, target: np.ndarray, dt_s: float, limits: SafetyLimits) -> LimitedTarget:

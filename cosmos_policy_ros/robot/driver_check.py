@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from cosmos_policy_ros.errors import RobotError
+from cosmos_policy_ros.robot.driver_registers import wrong_registers
 from cosmos_policy_ros.robot.run_state import Problem, StopReason
 from cosmos_policy_ros.spec.robot import ArmSpec, RobotSpec
 
@@ -34,6 +35,9 @@ class DriverInfo:
         num_foreign_commanders: Publishers on the arm's command topics other than ours.
         hardware_errors: Hardware_Error_Status registers in the order of `torque_enabled`; empty
             if they were not read.
+        registers: Values of `TRACKING_REGISTERS` by name, each in the order of `torque_enabled`;
+            empty if they were not read.
+        wanted_registers: What the registers are to be.
     """
 
     arm_name: str
@@ -46,6 +50,8 @@ class DriverInfo:
     torque_enabled: tuple[int, ...]
     num_foreign_commanders: int
     hardware_errors: tuple[int, ...] = ()
+    registers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    wanted_registers: Mapping[str, int] = field(default_factory=dict)
 
 
 def check_drivers(robot: RobotSpec, infos: Sequence[DriverInfo]) -> list[Problem]:
@@ -79,6 +85,7 @@ def check_arm(arm: ArmSpec, info: DriverInfo) -> list[Problem]:
     checks = (
         (StopReason.MOTOR_ERROR, _error_texts(arm, info)),
         (StopReason.DRIVER_MODE, _mode_texts(info)),
+        (StopReason.DRIVER_MODE, _register_texts(arm, info)),
         (StopReason.TORQUE_OFF, _torque_texts(arm, info)),
         (StopReason.LIMITS_MISMATCH, _joint_texts(arm, info)),
         (StopReason.FOREIGN_COMMANDER, _commander_texts(info)))
@@ -103,6 +110,16 @@ def _mode_texts(info: DriverInfo) -> Iterator[str]:
                                 ('gripper', info.gripper_mode, GRIPPER_MODES)):
         if mode not in allowed:
             yield f'{part} is in mode {mode!r}; allowed is {" or ".join(allowed)}'
+
+
+def _register_texts(arm: ArmSpec, info: DriverInfo) -> Iterator[str]:
+    num_motors = len(arm.joint_names) + 1
+    for name, values in info.registers.items():
+        if len(values) != num_motors:
+            yield f'{len(values)} registers {name}, expected {num_motors}'
+    for motor, register, value in wrong_registers(arm, info.registers, info.wanted_registers):
+        yield (f'{register} of {motor} is {value}; it must be '
+               f'{info.wanted_registers[register]}, which prepare_driver sets')
 
 
 def _torque_texts(arm: ArmSpec, info: DriverInfo) -> Iterator[str]:

@@ -35,6 +35,11 @@ class JointStreams:
             return None
         return np.concatenate([sample.value.positions for sample in samples])
 
+    def newest(self, arm_name: str) -> JointSample | None:
+        """Newest measurement of an arm; None until it reported."""
+        sample = self._buffer(arm_name).newest
+        return None if sample is None else sample.value
+
     @property
     def holding_positions(self) -> np.ndarray | None:
         """Joint vector that commands the measured pose, shape (A,); None as for `positions`.

@@ -36,6 +36,8 @@ class MotionSettings:
         blend_s: Time over which a chunk takes over from its predecessor in [s].
         ensemble_decay: Exponent m of the weights exp(-m * i) of `temporal_ensemble`, chunk i = 0
             being the oldest; 0 is the plain mean.
+        max_chunk_age_s: Chunks whose observation is older say too little about the present, even
+            to arms that stood still since, in [s].
         max_acceleration_rad_s2: Largest change of an arm joint's speed in [rad/s^2].
         gripper_squeeze: How far beyond its measured opening a closing gripper is commanded;
             1 is any distance.
@@ -48,13 +50,15 @@ class MotionSettings:
     strategy: Strategy = Strategy.ASYNC_BLEND
     blend_s: float = 0.2
     ensemble_decay: float = 0.01
+    max_chunk_age_s: float = 10.0
     max_acceleration_rad_s2: float = 15.0
     gripper_squeeze: float = 1.0
     pose_speed_rad_s: float = 0.5
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'strategy', _strategy(self.strategy))
-        require_positive(self, 'blend_s', 'max_acceleration_rad_s2', 'pose_speed_rad_s')
+        require_positive(self, 'blend_s', 'max_chunk_age_s', 'max_acceleration_rad_s2',
+                         'pose_speed_rad_s')
         if not (math.isfinite(self.ensemble_decay) and self.ensemble_decay >= 0):
             raise ConfigurationError(
                 f'ensemble_decay is {self.ensemble_decay}; allowed is 0 or more')

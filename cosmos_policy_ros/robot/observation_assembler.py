@@ -80,8 +80,17 @@ class ObservationAssembler:
 
     def update_image(
         self, camera: str, image: ImageSource, stamp_ns: int, received_ns: int,
+        content: np.ndarray | None = None,
     ) -> None:
         """Take an image; only the newest of each camera is decoded, when it is assembled.
+
+        Args:
+            camera: The camera.
+            image: The image, or what decodes it.
+            stamp_ns: Its stamp in [ns].
+            received_ns: Time of its arrival in [ns].
+            content: What tells a frozen camera, for example the bytes of the message, shape
+                (N,), uint8; None: the pixels, unless `image` has yet to be decoded.
 
         Raises:
             ConfigurationError: If the camera is not one of those waited for.
@@ -89,8 +98,20 @@ class ObservationAssembler:
         if camera not in self._images:
             raise ConfigurationError(
                 f'unknown camera {camera!r}; the observation has {", ".join(self._images)}')
+        if content is None and not callable(image):
+            content = image
         with self._lock:
-            self._images[camera].push(image, stamp_ns, received_ns)
+            if self._images[camera].push(image, stamp_ns, received_ns) and content is not None:
+                self._watches[camera].update(content, stamp_ns)
+
+    def image_problems(self, now_ns: int) -> list[str]:
+        """Say which cameras fell silent or froze; one that was never heard did neither."""
+        with self._lock:
+            heard = {name: buffer for name, buffer in self._images.items()
+                     if buffer.newest is not None}
+            texts = {name: buffer.problem(now_ns, max_age_s=self._limits.max_image_age_s)
+                     or self._frozen(name) for name, buffer in heard.items()}
+        return [f'{name}: {text}' for name, text in texts.items() if text is not None]
 
     def camera_health(self, now_ns: int) -> tuple[CameraHealth, ...]:
         """Return age and counters of every camera's stream."""
@@ -168,12 +189,17 @@ class ObservationAssembler:
                 f'image has shape {image.shape} {image.dtype}, '
                 f'expected {(camera.height, camera.width, 3)} uint8')
         with self._lock:
-            num_identical = self._watches[camera.name].update(image, sample.stamp_ns)
-        if 0 < self._limits.max_identical_images < num_identical:
-            raise ObservationError(
-                f'frozen: {num_identical} images with new stamps but the same content '
-                f'(limit {self._limits.max_identical_images})')
+            frozen = self._frozen(camera.name)
+        if frozen is not None:
+            raise ObservationError(frozen)
         return image
+
+    def _frozen(self, camera: str) -> str | None:
+        num_identical = self._watches[camera].num_identical
+        if not 0 < self._limits.max_identical_images < num_identical:
+            return None
+        return (f'frozen: {num_identical} images with new stamps but the same content '
+                f'(limit {self._limits.max_identical_images})')
 
 
 def _camera_health(

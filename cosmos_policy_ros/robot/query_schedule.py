@@ -9,13 +9,18 @@ from cosmos_policy_ros.robot.settings import NS_PER_S
 from cosmos_policy_ros.spec.action import ActionChunk
 
 
+FIRST_FAILURE_PAUSE_S = 0.25
+LONGEST_FAILURE_PAUSE_S = 4.0
+
+
 class QuerySchedule:
     """Due times of queries that are answered one at a time.
 
     With one query at a time and a delay L from an observation to the receipt of its chunk, chunks
     of length C follow one another without a pause if 2 L <= C: the observation behind the next
     chunk is taken at the earliest when the present one has come, L after its own. Their blend is
-    complete if 2 L + blend <= C.
+    complete if 2 L + blend <= C. Beyond that the arms pause, for the least share of the time that
+    any schedule reaches: see `idle_share`.
     """
 
     def __init__(self, settings: QuerySettings = QuerySettings()) -> None:
@@ -26,6 +31,7 @@ class QuerySchedule:
         """
         self._settings = settings
         self._latencies = LatencyWindow(settings.latency_window)
+        self._num_failures = 0
 
     def configure(self, settings: QuerySettings) -> None:
         """Change the settings; delays seen are kept if as many are to count as before.
@@ -44,10 +50,12 @@ class QuerySchedule:
             PredictionError: If it is negative or not finite.
         """
         self._latencies.add(latency_s)
+        self._num_failures = 0
 
     def reset(self) -> None:
-        """Forget the delays, for example because the policy is another one now."""
+        """Forget delays and failures, for example because the policy is another one now."""
         self._latencies = LatencyWindow(self._settings.latency_window)
+        self._num_failures = 0
 
     @property
     def expected_latency_s(self) -> float | None:
@@ -73,16 +81,28 @@ class QuerySchedule:
             return published_ns
         return self._latest_ns(chunk)
 
+    def due_after_failure_ns(self, failed_ns: int) -> int:
+        """Note a query that failed at `failed_ns`, and return when the next is due, in [ns].
+
+        The pause doubles with every failure in a row, up to a limit.
+        """
+        pause_s = min(FIRST_FAILURE_PAUSE_S * 2.0**self._num_failures, LONGEST_FAILURE_PAUSE_S)
+        self._num_failures += 1
+        return failed_ns + round(pause_s * NS_PER_S)
+
     def problem(self, chunk: ActionChunk) -> str | None:
-        """Say why the arms will pause between chunks as long as `chunk`; None if they will not."""
-        latency_s, length_s = self.expected_latency_s, _length_ns(chunk) / NS_PER_S
-        if latency_s is None:
+        """Say that inference is too slow for chunks as long as `chunk`; None if it is not.
+
+        The pauses that `blocking` makes by intention are no problem.
+        """
+        strategy, latency_s = self._settings.strategy, self.expected_latency_s
+        length_s = _length_ns(chunk) / NS_PER_S
+        longest_s = length_s if strategy is Strategy.BLOCKING else length_s / 2
+        if latency_s is None or latency_s <= longest_s:
             return None
-        share = idle_share(self._settings.strategy, latency_s, length_s)
-        if not share:
-            return None
-        return (f'{self._settings.strategy.value}: chunks of {length_s:.2f} s take '
-                f'{latency_s:.2f} s, so the arms pause for {share:.0%} of the time')
+        share = idle_share(strategy, latency_s, length_s)
+        return (f'{strategy.value}: chunks of {length_s:.2f} s take {latency_s:.2f} s (allowed: '
+                f'{longest_s:.2f} s), so the arms pause for {share:.0%} of the time')
 
     def _played_end_ns(self, chunk: ActionChunk, published_ns: int) -> int:
         return published_ns + _length_ns(chunk) + round(self._settings.settle_s * NS_PER_S)
@@ -91,7 +111,8 @@ class QuerySchedule:
         settings = self._settings
         latency_s = self.expected_latency_s or 0.0
         if latency_s * NS_PER_S >= _length_ns(chunk):
-            # A chunk asked for on the way would be late as a whole and refused.
+            # Asked for on the way, it would arrive when the arms have stopped already, and half
+            # of it would be needed for the way; of one for arms at rest all is played.
             return chunk.end_ns + round(settings.settle_s * NS_PER_S)
         early_s = settings.blend_s + latency_s + settings.query_margin_s
         return chunk.end_ns - round(early_s * NS_PER_S)
@@ -100,6 +121,11 @@ class QuerySchedule:
 def idle_share(strategy: Strategy, latency_s: float, length_s: float) -> float:
     """Return the share of time without motion at a steady delay and one query at a time.
 
+    A chunk holds what runs from its observation until the next chunk comes: its length C is at
+    least the motion during its own inference plus that during the next. Asking as soon as a chunk
+    has come therefore gives at most C / 2 of motion in every L, asking for arms at rest gives C in
+    every L + C. The former pauses less while L < C, and not at all while 2 L <= C.
+
     Args:
         strategy: How chunks follow one another.
         latency_s: From an observation to the receipt of its chunk in [s].
@@ -107,7 +133,7 @@ def idle_share(strategy: Strategy, latency_s: float, length_s: float) -> float:
     """
     if strategy is Strategy.BLOCKING or latency_s >= length_s:
         return latency_s / (latency_s + length_s)
-    return max(0.0, (2 * latency_s - length_s) / latency_s) if latency_s else 0.0
+    return max(0.0, 1 - length_s / (2 * latency_s)) if latency_s else 0.0
 
 
 def _length_ns(chunk: ActionChunk) -> int:

@@ -57,6 +57,7 @@ class ArmSettings:
             which the arms approach it slowly.
         refused_start_gap_rad: Distance in [rad] above which the arms do not start at all.
         soft_start_speed_rad_s: Speed of the slow approach in [rad/s].
+        dry_run: Whether the commands go nowhere, so that the arms need not follow them.
 
     Raises:
         ConfigurationError: If a value is not positive and finite, or the refused gap is not above
@@ -73,6 +74,7 @@ class ArmSettings:
     max_start_gap_rad: float = 0.1
     refused_start_gap_rad: float = 1.0
     soft_start_speed_rad_s: float = 0.5
+    dry_run: bool = False
 
     def __post_init__(self) -> None:
         require_positive(

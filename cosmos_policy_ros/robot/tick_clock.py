@@ -13,12 +13,14 @@ class TickClock:
 
     Attributes:
         period_s: Time between two ticks in [s].
+        period_ns: The same in [ns].
         longest_step_s: Longest time for which one tick may move in [s].
     """
 
     def __init__(self, rate_hz: float) -> None:
         """Create a clock before its first tick; `rate_hz` is that of the ticks in [Hz]."""
         self.period_s = 1 / rate_hz
+        self.period_ns = round(NS_PER_S / rate_hz)
         self.longest_step_s = LATE_TICK_PERIODS * self.period_s
         self.reset()
 

@@ -11,6 +11,6 @@ How a node wires it (one thread may advance, another render, others command):
     with robot.driver('follower_left') as driver:       # holds the robot's lock
         driver.command_group(now, 'arm', msg.cmd)
     states = robot.joint_states('follower_left')        # None while the driver is busy or dead
-    renderer = CameraRenderer(robot.model, width=640, height=480)   # in the rendering thread
+    renderer = CameraRenderer(robot.load_visual_model())    # in the rendering thread
     image = renderer.render(robot.snapshot(), 'cam_high')
 """

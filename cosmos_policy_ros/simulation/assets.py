@@ -93,6 +93,15 @@ def load_model(scene: str) -> mujoco.MjModel:
     Raises:
         ConfigurationError: If gym-aloha is not installed or has no such scene.
     """
+    return load_spec(scene).compile()
+
+
+def load_spec(scene: str) -> mujoco.MjSpec:
+    """Read a scene as `load_model` does, still to be compiled.
+
+    Raises:
+        ConfigurationError: If gym-aloha is not installed or has no such scene.
+    """
     path = assets_path() / scene
     if not path.is_file():
         raise ConfigurationError(f'no scene {scene!r} in {path.parent}')
@@ -103,7 +112,7 @@ def load_model(scene: str) -> mujoco.MjModel:
     spec.visual.map.znear = 0.005
     for mount in CAMERA_MOUNTS:
         _add_camera(spec, mount)
-    return spec.compile()
+    return spec
 
 
 def look_at_rotation(mount: CameraMount) -> np.ndarray:

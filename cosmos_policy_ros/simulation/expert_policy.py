@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 
 from cosmos_policy_ros.errors import ConfigurationError, ObservationError
 from cosmos_policy_ros.simulation.assets import camera_mount, load_model
-from cosmos_policy_ros.simulation.cube_finder import CubeFinder
-from cosmos_policy_ros.simulation.expert import TransferCubeExpert
-from cosmos_policy_ros.simulation.tasks import TransferCube
+from cosmos_policy_ros.simulation.cube_finder import CUBE_HALF_M, CubeFinder
+from cosmos_policy_ros.simulation.expert import Expert
+from cosmos_policy_ros.simulation.tasks import make_task
+from cosmos_policy_ros.simulation.transfer_cube import CUBE, TransferCube
 from cosmos_policy_ros.spec.action import ActionChunk
 from cosmos_policy_ros.spec.aloha import CHUNK_PERIOD_S, CHUNK_SIZE
 from cosmos_policy_ros.spec.observation import Observation
@@ -22,21 +25,40 @@ _CAMERA = 'cam_high'
 
 
 class ScriptedExpertPolicy:
-    """Transfers the cube of the simulated robot; needs neither weights nor a GPU.
+    """Does a task of the simulated robot; needs neither weights nor a GPU.
 
     The plan starts at the stamp of the first observation after `reset`, from the robot's start
-    pose; where the cube is comes from that observation's `cam_high` image alone. Not thread-safe.
+    pose. Where the cube is comes from that observation's `cam_high` image alone, unless somebody
+    who knows where the objects are is handed in. Not thread-safe.
     """
 
     name = 'scripted'
     is_trained = True
-    known_tasks = (TransferCube.text,)
-    camera_names = (_CAMERA,)
     chunk_size = CHUNK_SIZE
     can_plan = False
 
-    def __init__(self, robot: RobotSpec) -> None:
-        self._expert = TransferCubeExpert(robot, load_model(TransferCube.scene))
+    def __init__(self, robot: RobotSpec, *, task: str = TransferCube.name,
+                 object_poses: Callable[[], Mapping[str, np.ndarray]] | None = None) -> None:
+        """Prepare the expert.
+
+        Args:
+            robot: The robot.
+            task: Name of the task; without `object_poses` only that of the unturned cube.
+            object_poses: Returns object to its position in [m] and orientation w x y z, each of
+                shape (7,), as `SimulatedAloha.object_poses`; None to look at the camera.
+
+        Raises:
+            ConfigurationError: If the task is unknown, or objects would have to be seen that
+                cannot be.
+        """
+        if object_poses is None and task != TransferCube.name:
+            raise ConfigurationError(
+                f'the scripted expert cannot see the objects of the task {task!r}; it sees those '
+                f'of {TransferCube.name!r}, and of others must be told where they are')
+        self.known_tasks = (make_task(task).text,)
+        self.camera_names = (_CAMERA,) if object_poses is None else ()
+        self._object_poses = object_poses
+        self._expert = Expert(robot, load_model(TransferCube.scene), task)
         camera = robot.camera(_CAMERA)
         self._finder = CubeFinder(camera_mount(_CAMERA), aspect=camera.width / camera.height)
         self._is_arm_joint = ~np.isin(np.arange(robot.num_joints), robot.gripper_indices)
@@ -92,10 +114,13 @@ class ScriptedExpertPolicy:
         return {}
 
     def _look_and_plan(self, observation: Observation) -> np.ndarray:
+        if self._object_poses is not None:
+            return self._expert.plan(self._object_poses())
         if _CAMERA not in observation.images:
             raise ObservationError(f'the scripted expert needs {_CAMERA!r}; the observation has '
                                    f'{", ".join(observation.images) or "no image"}')
-        return self._expert.plan(self._finder.find(observation.images[_CAMERA]))
+        xy_m = self._finder.find(observation.images[_CAMERA])
+        return self._expert.plan({CUBE: np.array([*xy_m, CUBE_HALF_M, 1.0, 0.0, 0.0, 0.0])})
 
     def _is_left_standing(self, proprio: np.ndarray, elapsed_steps: float) -> bool:
         """Whether the plan has gone on while the arms, not started yet, stand at its beginning."""

@@ -21,6 +21,7 @@ import mujoco
 import numpy as np
 
 from cosmos_policy_ros.errors import ConfigurationError, RobotError
+from cosmos_policy_ros.simulation.appearance import Dresser
 from cosmos_policy_ros.simulation.world import WorldSnapshot
 
 _LIBRARIES = {'egl': 'EGL', 'osmesa': 'OSMesa'}
@@ -59,7 +60,10 @@ def _make_gl_context(width: int, height: int) -> Any:
 
 
 class CameraRenderer:
-    """Draws the cameras of a model. Use it from one thread only."""
+    """Draws the cameras of a model. Use it from one thread only.
+
+    The model becomes its own: its colours, lights and cameras follow the snapshots.
+    """
 
     def __init__(self, model: mujoco.MjModel, *, width: int = 640, height: int = 480) -> None:
         limits = model.vis.global_
@@ -69,6 +73,7 @@ class CameraRenderer:
                 f'{limits.offwidth}x{limits.offheight}')
         self._model = model
         self._data = mujoco.MjData(model)
+        self._dresser = Dresser(model)
         self._viewport = mujoco.MjrRect(0, 0, width, height)
         self._scene = mujoco.MjvScene(model, maxgeom=1000)
         # The stock scene's mirror-like floor doubles the cost and real tables do not reflect.
@@ -130,6 +135,7 @@ class CameraRenderer:
             raise RobotError('the renderer belongs to the thread of its first image')
 
     def _show(self, snapshot: WorldSnapshot) -> None:
+        self._dresser.wear(snapshot.appearance)
         self._data.qpos[:] = snapshot.qpos
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_comPos(self._model, self._data)

@@ -16,7 +16,10 @@ import mujoco
 import numpy as np
 
 from cosmos_policy_ros.errors import ConfigurationError
-from cosmos_policy_ros.simulation.tasks import make_task, TASK_PERIOD_NS, TaskStatus, TransferCube
+from cosmos_policy_ros.simulation.task import TASK_PERIOD_NS, TaskStatus
+from cosmos_policy_ros.simulation.tasks import make_task
+from cosmos_policy_ros.simulation.transfer_cube import TransferCube
+from cosmos_policy_ros.simulation.visual_model import load_visual_model
 from cosmos_policy_ros.simulation.world import AlohaWorld, WorldSnapshot
 from cosmos_policy_ros.simulation.xs_driver import XsDriver
 from cosmos_policy_ros.simulation.xs_joint_states import JointStates
@@ -33,13 +36,13 @@ class SimulatedAloha:
     Args:
         robot: The robot; arms are addressed by their names, for example `follower_left`.
         log: Called with level and text by the drivers, while the robot's lock is held.
-        task: Text of the task.
+        task: Name of the task.
         trajectory_timing: `faithful` or `correct`, see `xs_trajectory`.
         is_strict: Whether commands to unknown groups end a driver, as they do the vendor's.
     """
 
     def __init__(self, robot: RobotSpec, *, log: Callable[[str, str], None],
-                 task: str = TransferCube.text, trajectory_timing: str = 'faithful',
+                 task: str = TransferCube.name, trajectory_timing: str = 'faithful',
                  is_strict: bool = False) -> None:
         self._lock = threading.Lock()
         self._world = AlohaWorld(robot, make_task(task))
@@ -52,8 +55,27 @@ class SimulatedAloha:
 
     @property
     def model(self) -> mujoco.MjModel:
-        """The MuJoCo model, for renderers; read-only by agreement."""
+        """The MuJoCo model; read-only by agreement."""
         return self._world.model
+
+    def load_visual_model(self) -> mujoco.MjModel:
+        """Compile a model for a renderer: the same scene, quicker to draw."""
+        return load_visual_model(self._world.task)
+
+    @property
+    def task_name(self) -> str:
+        """Name of the task."""
+        return self._world.task.name
+
+    @property
+    def task_text(self) -> str:
+        """What a policy is told to do."""
+        return self._world.task.text
+
+    def object_poses(self) -> dict[str, np.ndarray]:
+        """Object of the task to its position in [m] and orientation w x y z, shape (7,)."""
+        with self._lock:
+            return self._world.task.object_poses(self._world.model, self._world.data.qpos)
 
     def reset(self, *, seed: int, now_ns: int, start_pose: str = 'start',
               gripper_opening: float = 0.0) -> None:
@@ -82,6 +104,12 @@ class SimulatedAloha:
             self._task_due_ns = now_ns + TASK_PERIOD_NS
             for index, driver in enumerate(self._drivers.values()):
                 driver.rest_at(self._world.read_motors(index))
+
+    def reset_objects(self, seed: int) -> None:
+        """Put the objects where the seed wants them, while the arms go on as they are."""
+        with self._lock:
+            self._world.reset_objects(seed)
+            self._status = self._world.judge()
 
     def advance_to(self, now_ns: int) -> int:
         """Simulate up to the last tick that is not later than `now_ns`; return ticks done.

@@ -9,9 +9,10 @@ import mujoco
 import numpy as np
 
 from cosmos_policy_ros.errors import RobotError
-from cosmos_policy_ros.simulation.assets import load_model
+from cosmos_policy_ros.simulation.appearance import Appearance
+from cosmos_policy_ros.simulation.assets import load_spec
 from cosmos_policy_ros.simulation.motor_signals import MotorGoals, MotorReadings
-from cosmos_policy_ros.simulation.tasks import Task, TaskStatus
+from cosmos_policy_ros.simulation.task import Task, TaskStatus
 from cosmos_policy_ros.spec.robot import ArmSpec, RobotSpec
 
 # Travel of one finger of gym-aloha's gripper in [m]; the model's own limits are a little narrower.
@@ -35,10 +36,12 @@ class WorldSnapshot:
     Attributes:
         stamp_ns: Time of the state in [ns].
         qpos: MuJoCo's generalised positions. Shape (nq,).
+        appearance: How the scene looks.
     """
 
     stamp_ns: int
     qpos: np.ndarray
+    appearance: Appearance = Appearance()
 
 
 class _Arm:
@@ -91,7 +94,9 @@ class AlohaWorld:
     def __init__(self, robot: RobotSpec, task: Task) -> None:
         self.robot = robot
         self.task = task
-        self.model = load_model(task.scene)
+        spec = load_spec(task.scene)
+        task.add_objects(spec)
+        self.model = spec.compile()
         self.data = mujoco.MjData(self.model)
         self._arms = [_Arm(self.model, arm) for arm in robot.arms]
 
@@ -114,6 +119,15 @@ class AlohaWorld:
             positions = np.clip(arm.to_model(motors), *arm.range.T)
             self.data.qpos[arm.qpos] = positions
             self.data.ctrl[arm.ctrl] = positions
+        self.task.reset(self.model, self.data, seed)
+        mujoco.mj_forward(self.model, self.data)
+
+    def reset_objects(self, seed: int) -> None:
+        """Put the objects, at rest, where the seed wants them; the arms are not touched."""
+        is_object = np.ones(self.model.nv, dtype=bool)
+        for arm in self._arms:
+            is_object[arm.qvel] = False
+        self.data.qvel[is_object] = 0.0
         self.task.reset(self.model, self.data, seed)
         mujoco.mj_forward(self.model, self.data)
 
@@ -157,4 +171,4 @@ class AlohaWorld:
         """Copy what a renderer needs."""
         qpos = self.data.qpos.copy()
         qpos.setflags(write=False)
-        return WorldSnapshot(stamp_ns=stamp_ns, qpos=qpos)
+        return WorldSnapshot(stamp_ns=stamp_ns, qpos=qpos, appearance=self.task.appearance)

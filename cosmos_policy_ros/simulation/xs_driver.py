@@ -12,8 +12,8 @@ runs, commands wait and there are no joint states. `busy_until_ns` says until wh
 should answer then. A single command's 10 ms on the bus is not imitated.
 
 Faults: `read_failure` spoils joint states; `fail_motor` raises a hardware error. `crash_reason` is
-set where the vendor's process would have died; from then on the driver is deaf and mute, while the
-motors hold.
+set where the vendor's process would have died, or by `crash`; until `restart` the driver is deaf
+and mute, while the motors hold.
 """
 
 from __future__ import annotations
@@ -155,6 +155,20 @@ class XsDriver:
         for target in self._motors.joints('single', joint):
             self._motors.by_joint[target].fail(error_bits)
 
+    def crash(self, reason: str) -> None:
+        """Let the driver's process die."""
+        self.crash_reason = reason
+        self._log('fatal', f'the driver process died: {reason}')
+
+    def restart(self) -> None:
+        """Start the driver's process anew: torque on, modes and profiles as at bring-up."""
+        self.crash_reason = self._trajectory = None
+        self._agenda.clear()
+        self.busy_until_ns = 0
+        for waiting in self._waiting.values():
+            waiting.clear()
+        self._motors.bring_up()
+
     def is_busy(self, now_ns: int) -> bool:
         """Whether the driver's one thread is occupied."""
         return now_ns < self.busy_until_ns
@@ -211,8 +225,7 @@ class XsDriver:
                     waiting.popleft()(now_ns)
             self._play_trajectory(now_ns)
         except DriverCrash as crash:
-            self.crash_reason = str(crash)
-            self._log('fatal', f'the driver process died: {crash}')
+            self.crash(str(crash))
 
     def _write(self, cmd_type: str, name: str, values: Sequence[float]) -> None:
         try:

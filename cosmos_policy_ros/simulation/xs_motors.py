@@ -62,8 +62,13 @@ class XsMotors:
         self._log = log
         self._groups = {'all': _Group(joints=tuple(self.by_joint)),
                         'arm': _Group(joints=arm.joint_names)}
+        self.bring_up()
+
+    def bring_up(self) -> None:
+        """Set modes and profiles of ALOHA's mode files; ends torqued on."""
         self.set_operating_modes('group', 'arm', 'position', 'velocity', 0, 0)
-        self.set_operating_modes('single', arm.gripper_joint, 'linear_position', 'velocity', 0, 0)
+        self.set_operating_modes(
+            'single', self.arm.gripper_joint, 'linear_position', 'velocity', 0, 0)
 
     def joints(self, cmd_type: str, name: str) -> tuple[str, ...]:
         """Joints that a command type and name stand for.

@@ -181,6 +181,11 @@ class RobotSpec:
         return np.array([x for arm in self.arms for x in (*arm.start_rad, 0.0)])
 
     @property
+    def open_start_pose(self) -> np.ndarray:
+        """Joint vector at the start of an episode, but with open grippers. Shape (A,)."""
+        return np.array([x for arm in self.arms for x in (*arm.start_rad, 1.0)])
+
+    @property
     def sleep_pose(self) -> np.ndarray:
         """Joint vector at rest, grippers open so that nothing stays in them. Shape (A,)."""
         return np.array([x for arm in self.arms for x in (*arm.sleep_rad, 1.0)])

@@ -52,7 +52,8 @@ def rewrite(directory, section, change, *, update_manifest=True):
 def test_every_comparison_with_the_golden_vectors_passes(report):
     assert report.passed, report.failures
     counts = Counter(result.section for result in report.results)
-    assert set(counts) == {'dit', 'tokenizer', 'sampler', 'latents', 'images', 'policy'}
+    assert set(counts) == {
+        'dit', 'tokenizer', 'sampler', 'latents', 'images', 'training', 'policy'}
 
 
 def test_every_array_is_compared_used_or_left_out_for_a_reason(report, golden_directory):
@@ -62,7 +63,7 @@ def test_every_array_is_compared_used_or_left_out_for_a_reason(report, golden_di
         assert total == len(manifest['files'][name]['arrays'])
     reasons = {reason for counts in report.counts.values() for reason in counts.untouched}
     assert not any('no comparison is known' in reason for reason in reasons)
-    for section in ('tokenizer', 'policy'):
+    for section in ('tokenizer', 'images', 'training', 'policy'):
         assert not report.counts[section].untouched
 
 
@@ -143,6 +144,8 @@ def test_an_input_that_is_missing_fails_its_case(sampler_copy):
 
 def test_comparing_nothing_is_a_failure(golden_directory, tmp_path, capsys):
     directory = copy_sections(golden_directory, tmp_path, 'training')
+    manifest = directory / 'manifest.json'
+    manifest.write_text(manifest.read_text().replace('"training": {', '"unknown": {'))
     assert not run_parity(directory).failures
     assert parity(directory) == 1
     assert 'nothing was compared' in capsys.readouterr().out

@@ -133,7 +133,7 @@ def test_the_token_of_the_environment_is_wanted(server):
 
 def test_the_output_says_what_happens(server):
     connect(server[1], token='geheim').close()
-    for text in ('loading aloha_small on cpu', 'ready: aloha_small on cpu (random weights',
+    for text in ('loading aloha_small on cpu', 'ready: aloha_small on cpu',
                  '127.0.0.1 connected'):
         assert text in server[0].output
     assert 'warning' not in server[0].output and 'geheim' not in server[0].output

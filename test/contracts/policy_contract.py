@@ -114,6 +114,12 @@ class PolicyContract:
         with pytest.raises(ObservationError, match='proprio has 13'):
             policy.predict(replace(observation, proprio=observation.proprio[:-1]), 0)
 
+    def test_it_begins_with_what_is_committed_if_it_says_so(self, policy, observation):
+        if getattr(policy, 'can_continue', False):
+            committed = np.tile(observation.proprio, (2, 1))
+            chunk = policy.predict(observation, 0, committed_actions=committed).chunk
+            np.testing.assert_allclose(chunk.positions[:2], committed, atol=1e-4)
+
     def test_it_plans_if_it_says_so_and_refuses_otherwise(self, policy, observation):
         settings = PlanningSettings(
             num_candidates=2, is_joint=True, num_denoising_steps_action=1)

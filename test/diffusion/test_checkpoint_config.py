@@ -89,5 +89,5 @@ def test_the_released_2b_network_is_recognised_by_its_shapes_alone(released_2b):
 
 
 def test_a_known_model_has_its_own_configuration():
-    assert config_of('aloha_small').image_size_px == 96
+    assert config_of('aloha_small').image_size_px == 64
     assert config_of('aloha_small', asked='aloha_2b').image_size_px == 224

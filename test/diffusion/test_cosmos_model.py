@@ -121,3 +121,19 @@ def test_in_bfloat16_the_sampler_still_works_in_single_precision(tiny_checkpoint
     assert rounded.dtype == torch.float32
     difference = (rounded - exact).abs()
     assert 0 < difference.mean() < 0.05
+
+
+@pytest.mark.parametrize('num_committed', [0, 1, 5, 6])
+def test_a_chunk_begins_with_the_committed_actions_and_nothing_clean_changes(
+        model, clean, text, num_committed):
+    committed = torch.linspace(-0.9, 0.9, 6 * 14).reshape(6, 14)[:num_committed]
+    free, held = (model.sample(clean, role=NetworkRole.POLICY, text=text, seeds=[3, 4],
+                               committed=given) for given in (None, committed))
+    chunks = model.action_chunk(held)
+    torch.testing.assert_close(chunks[:, :num_committed], committed.expand(2, -1, -1))
+    if num_committed == 0:
+        assert torch.equal(held, free)
+    elif num_committed < 6:
+        assert not torch.equal(chunks[:, num_committed:],
+                               model.action_chunk(free)[:, num_committed:])
+    assert torch.equal(held[:, :, :model.layout.action], free[:, :, :model.layout.action])

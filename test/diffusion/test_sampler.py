@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from cosmos_policy_ros.diffusion.sampler import call_sigmas, sample
+from cosmos_policy_ros.diffusion.sampler import call_sigmas, holding, sample
 from cosmos_policy_ros.errors import ConfigurationError
 
 RANGE = {'sigma_max': 80.0, 'sigma_min': 4.0}
@@ -80,3 +80,68 @@ def test_five_steps_use_the_published_weights(call, weights):
 def test_an_impossible_number_of_steps_is_refused(num_steps):
     with pytest.raises(ConfigurationError, match=f'{num_steps} denoising steps'):
         sample(lambda x, sigma: x, torch.ones(1), num_steps=num_steps, **RANGE)
+
+
+def smooth_covariance(length, std=3.0, reach=4.0):
+    """Covariance of a smooth random course."""
+    steps = torch.arange(length, dtype=torch.float64)
+    return std**2 * torch.exp(-((steps[:, None] - steps) / reach)**2 / 2)
+
+
+def smooth_denoiser(covariance):
+    """Exact denoiser of such courses."""
+    def denoise(x, sigma):
+        noisy = covariance + sigma**2 * torch.eye(len(covariance), dtype=torch.float64)
+        return (covariance @ torch.linalg.solve(noisy, x.double())).float()
+    return denoise
+
+
+def held_samples(denoiser, known, mask, *, num_samples=200, num_steps=20):
+    """Samples that keep the known part, (N, L)."""
+    torch.manual_seed(0)
+    samples = []
+    for noise in torch.randn(num_samples, len(known)):
+        held, moved = holding(
+            denoiser, noise, known=known, mask=mask, sigma_max=RANGE['sigma_max'])
+        samples.append(sample(held, moved, num_steps=num_steps, **RANGE))
+    return torch.stack(samples)
+
+
+def test_what_is_known_is_kept_to_the_bit_and_noised_to_the_level_of_every_call():
+    known, mask = torch.tensor([2.0, -1.0, 9.0]), torch.tensor([True, True, False])
+    noise, seen = torch.randn(3), []
+
+    def denoiser(x, sigma):
+        seen.append((x, sigma))
+        return 0.5 * x
+
+    held, moved = holding(denoiser, noise, known=known, mask=mask, sigma_max=RANGE['sigma_max'])
+    result = sample(held, moved, num_steps=7, **RANGE)
+    assert torch.equal(result[mask], known[mask])
+    assert len(seen) == 7
+    for x, sigma in seen:
+        torch.testing.assert_close(x[mask], (known + sigma * noise)[mask])
+
+
+def test_nothing_known_changes_nothing():
+    noise, mask = torch.randn(5), torch.zeros(5, dtype=torch.bool)
+    denoiser = gaussian_denoiser(0.7, 3.0)
+    held, moved = holding(
+        denoiser, noise, known=torch.randn(5), mask=mask, sigma_max=RANGE['sigma_max'])
+    assert torch.equal(sample(held, moved, num_steps=5, **RANGE),
+                       sample(denoiser, noise, num_steps=5, **RANGE))
+
+
+def test_what_is_known_draws_its_neighbours_to_itself_and_leaves_the_far_end_alone():
+    covariance, length, num_known = smooth_covariance(30), 30, 8
+    known = torch.full((length,), 6.0)
+    mask = torch.arange(length) < num_known
+    denoiser = smooth_denoiser(covariance)
+    held = held_samples(denoiser, known, mask).mean(dim=0)
+    free = held_samples(denoiser, known, torch.zeros_like(mask)).mean(dim=0)
+    # Seen through the last noise level, the known part draws with less than its full weight.
+    given, wanted = covariance[:num_known, :num_known], covariance[num_known, :num_known]
+    exact = wanted @ torch.linalg.solve(
+        given + 1e-6 * torch.eye(num_known), known[:num_known].double())
+    assert free[num_known].abs() < 1.0 and 2.0 < held[num_known] < exact
+    assert held[-5:].abs().max() < 1.0

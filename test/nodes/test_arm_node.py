@@ -24,10 +24,11 @@ ARMS = ('follower_left', 'follower_right')
 class World:
     """The simulated robot without cameras, the arm node, and all that is commanded."""
 
-    def __init__(self, ros, *, robot=True, **parameters):
+    def __init__(self, ros, *, robot=True, robot_parameters=None, **parameters):
         self.ros = ros
         self.node = ros.node()
-        self.robot = ros.add(SimulatedAlohaNode(**ros.parameters(render=False))) if robot else None
+        self.robot = ros.add(SimulatedAlohaNode(**ros.parameters(
+            render=False, **(robot_parameters or {})))) if robot else None
         values = {'autostart': 'active', 'max_joint_age_s': 0.3, 'driver_timeout_s': 3.0,
                   **parameters}
         self.arms = ros.add(ArmNode(**ros.parameters(**values)))
@@ -166,14 +167,15 @@ def test_grippers_are_commanded_as_motor_angles(ros, world):
     assert world.grippers['follower_left'][-1].name == 'gripper'
 
 
-def test_late_actions_are_skipped_and_late_chunks_refused(ros, world):
+def test_moving_arms_skip_late_actions_and_nobody_obeys_a_stale_observation(ros, world):
     world.start()
-    ros.spin(0.6)
-    world.send(ramp(0.1), age_s=0.5)
+    world.send(ramp(0.1))
     world.wait_for('moving')
-    assert world.status.late_actions_skipped >= 12
+    ros.spin(0.7)
+    world.send(ramp(0.1), age_s=0.5)
+    ros.spin_until(lambda: world.status.late_actions_skipped >= 12, 'the skip')
     rejected = world.status.chunks_rejected
-    world.send(ramp(0.1), age_s=9.0)
+    world.send(ramp(0.1), age_s=11.0)
     ros.spin_until(lambda: world.status.chunks_rejected > rejected, 'the refusal')
 
 
@@ -350,6 +352,34 @@ def test_a_policy_node_that_falls_silent_holds_the_arms(ros):
     world.start()
     policy.publish(PolicyStatusMsg())
     world.wait_for('holding', 'policy_dead')
+
+
+def test_cameras_that_the_policy_calls_stale_hold_the_arms_until_they_are_fresh_again(ros, world):
+    policy = world.node.create_publisher(PolicyStatusMsg, '/policy_status', qos.STATUS)
+    ros.spin_until(policy.get_subscription_count, 'the subscription')
+    world.start()
+    world.send(ramp(0.5))
+    world.wait_for('moving')
+    policy.publish(PolicyStatusMsg(state='running', image_problem='cam_high: 0.4 s old'))
+    world.wait_for('holding', 'images_stale')
+    assert world.status.detail == 'cam_high: 0.4 s old'
+    answer = world.start()
+    assert not answer.success and 'cam_high: 0.4 s old' in answer.message
+    policy.publish(PolicyStatusMsg(state='running'))
+    ros.spin(0.3)
+    assert world.status.state == 'holding' and world.start().success
+
+
+def test_stale_cameras_do_not_keep_the_arms_from_going_home(ros):
+    world = World(ros, pose_speed_rad_s=2.0)
+    policy = world.node.create_publisher(PolicyStatusMsg, '/policy_status', qos.STATUS)
+    ros.spin_until(policy.get_subscription_count, 'the subscription')
+    world.start()
+    policy.publish(PolicyStatusMsg(state='running', image_problem='cam_high: frozen'))
+    world.wait_for('holding', 'images_stale')
+    assert ros.call(world.node, Trigger, '/arm_node/go_home', Trigger.Request()).success
+    policy.publish(PolicyStatusMsg(state='running', image_problem='cam_high: frozen'))
+    world.wait_for('holding', 'arrived')
 
 
 def test_go_home_and_sleep_are_slow_motions_that_end_in_a_hold(ros):

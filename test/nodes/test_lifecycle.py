@@ -4,6 +4,7 @@
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -14,6 +15,8 @@ import time
 import rclpy
 from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.nodes import lifecycle
+from cosmos_policy_ros.nodes.waiting import wait_until
+from rclpy.callback_groups import ReentrantCallbackGroup
 
 def slow():
     print('begin', flush=True)
@@ -26,8 +29,18 @@ def make():
     print('up', flush=True)
     return node
 
-raise SystemExit(lifecycle.run(make))
+async def tidy(node):
+    print('tidy', flush=True)
+    await wait_until(node, lambda: time.monotonic() > started_s + {tidying_s},
+                     timeout_s=60.0, group=ReentrantCallbackGroup())
+    print('tidied', flush=True)
+
+started_s = time.monotonic()
+raise SystemExit(lifecycle.run(make, before_end={before_end}))
 '''
+
+# Says so when callbacks run.
+SPINNING = "node.create_timer(0.05, lambda: print('spins', flush=True))"
 
 
 @pytest.fixture
@@ -37,9 +50,10 @@ def start(monkeypatch):
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     started = []
 
-    def _start(body):
+    def _start(body, before_end=None, tidying_s=0.0):
+        script = SCRIPT.format(body=body, before_end=before_end, tidying_s=tidying_s)
         started.append(subprocess.Popen(
-            [sys.executable, '-c', SCRIPT.format(body=body)], text=True,
+            [sys.executable, '-c', script], text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE))
         return started[-1]
 
@@ -71,6 +85,29 @@ def test_a_signal_lets_the_running_callback_finish_and_a_second_one_changes_noth
     output, errors = process.communicate(timeout=10)
     assert output.count('begin') + 1 == output.count('end')
     assert (process.returncode, errors) == (0, '')
+
+
+def test_what_is_to_be_done_before_the_end_is_done_while_the_node_spins(start):
+    process = start(SPINNING, before_end='tidy', tidying_s=1.0)
+    wait_for(process, 'spins\n')
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    output, errors = process.communicate(timeout=30)
+    assert [line for line in output.split() if line != 'spins'] == ['tidy', 'tidied']
+    assert (process.returncode, errors) == (0, '')
+
+
+def test_another_signal_after_a_second_cuts_that_short(start):
+    process = start(SPINNING, before_end='tidy', tidying_s=50.0)
+    wait_for(process, 'spins\n')
+    process.send_signal(signal.SIGINT)
+    wait_for(process, 'tidy\n')
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=2.0)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
+    assert 'tidied' not in output and (process.returncode, errors) == (0, '')
 
 
 def test_a_node_that_cannot_start_ends_with_status_1_and_one_line(start):

@@ -10,14 +10,14 @@ import yaml
 from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.nodes.parameters import (
     ArmNodeParameters, declare, PolicyNodeParameters, RecorderNodeParameters, ros_name,
-    SimulatedAlohaNodeParameters, updated)
+    SimulatedAlohaNodeParameters, TeleopNodeParameters, updated)
 from cosmos_policy_ros.spec.resources import resource
 
 KINDS = {'policy_node': PolicyNodeParameters, 'arm_node': ArmNodeParameters,
          'recorder_node': RecorderNodeParameters,
-         'simulated_aloha_node': SimulatedAlohaNodeParameters}
-# Lists of topics come from the robot preset, and a YAML file cannot hold an empty list.
-FILLED_BY_BRINGUP = {'topics', 'optional_topics'}
+         'simulated_aloha_node': SimulatedAlohaNodeParameters, 'teleop_node': TeleopNodeParameters}
+# A YAML file cannot hold an empty list; topics come from the robot preset.
+FILLED_BY_BRINGUP = {'topics', 'optional_topics', 'video_topics'}
 
 
 def flat(content, prefix=''):

@@ -15,6 +15,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from cosmos_policy_ros.errors import ConfigurationError, PredictionError
 from cosmos_policy_ros.nodes import conversions, qos
+from cosmos_policy_ros.nodes.image_conversions import image_from_rgb
 from cosmos_policy_ros.nodes.interfaces import (
     ActionChunkMsg, PlanMsg, PolicyStatusMsg, PredictionErrorMsg)
 from cosmos_policy_ros.nodes.policy_node import PolicyNode
@@ -31,19 +32,21 @@ class StillPolicy:
 
     name, is_trained, known_tasks, chunk_size = 'still', True, ('hold still', 'wave'), 50
     camera_names = CAMERAS
-    can_plan, trained_values = True, ('v_next',)
+    can_plan, trained_values, can_continue = True, ('v_next',), True
 
     def __init__(self):
         self.seen = []
         self.plannings = []
+        self.committed = []
         self.resets = 0
         self.error = None
         self.gate = threading.Event()
         self.gate.set()
 
     def predict(self, observation, seed, *, num_denoising_steps=None, with_future_images=False,
-                planning=None):
+                planning=None, committed_actions=None):
         """Return a chunk that holds still, and a plan if one is asked for."""
+        self.committed.append(committed_actions)
         self.seen.append((observation, seed, num_denoising_steps, with_future_images))
         self.plannings.append(planning)
         self.gate.wait(10.0)
@@ -105,7 +108,7 @@ class Robot:
                 self._joints[arm.name].publish(msg)
         for camera in CAMERAS:
             pixels = np.full((480, 640, 3), self._count % 256, np.uint8)
-            msg = self.spoil_image(camera, conversions.image_from_rgb(
+            msg = self.spoil_image(camera, image_from_rgb(
                 pixels, conversions.stamp_to_ns(now), camera))
             if msg is not None:
                 self._images[camera].publish(msg)
@@ -145,6 +148,11 @@ class World:
 def without(camera):
     """Withhold the images of one camera."""
     return lambda name, msg: None if name == camera else msg
+
+
+def frozen_content(msg):
+    """Return the message with one picture and a fresh stamp."""
+    return image_of(msg, np.full((480, 640, 3), 77, np.uint8))
 
 
 def test_a_chunk_is_published_as_a_trajectory_and_with_everything_that_led_to_it(ros):
@@ -244,6 +252,32 @@ def test_a_bad_image_is_named_and_no_chunk_is_published(ros, spoil, words):
     ros.spin_until(lambda: world.chunks, 'a chunk once the images are good')
 
 
+@pytest.mark.parametrize(('spoil', 'word'), [
+    (without('cam_high'), 'old'),
+    (lambda name, msg: frozen_content(msg) if name == 'cam_high' else msg, 'frozen'),
+], ids=['silent', 'frozen'])
+def test_a_camera_that_fails_is_told_at_once_and_not_only_at_the_next_query(ros, spoil, word):
+    world = World(ros, execution_horizon=1000)
+    ros.spin_until(lambda: world.chunks and world.statuses, 'a chunk')
+    assert not world.statuses[-1].image_problem
+    world.robot.spoil_image = spoil
+    ros.spin_until(lambda: world.statuses[-1].image_problem, 'a word about the images')
+    assert world.statuses[-1].image_problem.startswith('cam_high: ')
+    assert word in world.statuses[-1].image_problem and len(world.chunks) == 1
+    world.robot.spoil_image = lambda name, msg: msg
+    ros.spin_until(lambda: not world.statuses[-1].image_problem, 'the end of it')
+
+
+def test_inference_can_be_made_slow_for_rehearsals_while_it_runs(ros):
+    world = World(ros, execution_horizon=1)
+    ros.spin_until(lambda: world.chunks, 'a chunk')
+    world.node.set_parameters([Parameter('inference_delay_s', value=1.0)])
+    ros.spin(0.2)
+    world.chunks.clear()
+    ros.spin_until(lambda: len(world.chunks) > 1, 'slow chunks')
+    assert world.chunks[-1].latency_s > 1.0
+
+
 @pytest.mark.parametrize(('spoil', 'words'), [
     (lambda name, msg: None if 'right' in name else msg, ('follower_right', 'missing')),
     (lambda name, msg: with_position(msg, float('nan')), ('follower_left', 'nan')),
@@ -295,6 +329,47 @@ def test_a_failing_prediction_is_reported_and_the_next_one_is_tried(ros):
     world.wait_for_problem('inference failed', 'nan at index 3')
     world.policy.error = None
     ros.spin_until(lambda: world.chunks, 'a chunk after the failure')
+
+
+def test_failures_in_a_row_are_not_retried_at_once(ros):
+    world = World(ros)
+    world.policy.error = PredictionError('nan at index 3')
+    world.wait_for_problem('nan at index 3')
+    first = len(world.policy.seen)
+    ros.spin(1.2)
+    # Pauses of 0.25, 0.5 and 1 s, where the query timer alone would have made sixty attempts.
+    assert len(world.policy.seen) - first <= 3
+
+
+def test_inference_that_is_too_slow_for_its_chunks_is_a_warning(ros):
+    world = World(ros, inference_delay_s=1.1)
+    ros.spin_until(lambda: world.statuses and 'arms pause' in world.statuses[-1].warning,
+                   'the warning')
+    assert 'async_blend: chunks of 2.00 s take 1.' in world.statuses[-1].warning
+    assert 'allowed: 1.00 s' in world.statuses[-1].warning
+
+
+def test_a_chunk_is_asked_to_begin_with_what_runs_meanwhile(ros):
+    world = World(ros, strategy='prefix_conditioned', inference_delay_s=0.3)
+    ros.spin_until(lambda: len(world.policy.committed) >= 3, 'three queries')
+    assert world.policy.committed[0] is None, 'nothing runs before the first chunk'
+    actions = world.policy.committed[-1]
+    assert 5 <= len(actions) <= 25 and actions.shape[1] == 14
+    held = np.tile(world.policy.seen[0][0].proprio, (len(actions), 1))
+    np.testing.assert_allclose(actions, held)
+
+
+def test_other_strategies_commit_nothing(ros):
+    world = World(ros, inference_delay_s=0.3)
+    ros.spin_until(lambda: len(world.policy.committed) >= 3, 'three queries')
+    assert all(actions is None for actions in world.policy.committed)
+
+
+def test_prefix_conditioning_is_refused_for_a_policy_that_cannot_continue(ros):
+    world = World(ros)
+    world.policy.can_continue = False
+    assert "'still' cannot begin a chunk" in world.set(strategy='prefix_conditioned')
+    assert world.node.get_parameter('strategy').value == 'async_blend'
 
 
 def test_an_unforeseen_error_stops_the_queries(ros):
@@ -410,7 +485,7 @@ def with_data(msg, data):
 
 def image_of(msg, pixels):
     """Return an image of other pixels with the stamp of `msg`."""
-    return conversions.image_from_rgb(pixels, conversions.stamp_to_ns(msg.header.stamp), 'cam')
+    return image_from_rgb(pixels, conversions.stamp_to_ns(msg.header.stamp), 'cam')
 
 
 def frozen(msg):

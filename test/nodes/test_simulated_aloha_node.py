@@ -7,6 +7,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from cosmos_policy_ros.nodes import conversions, qos
+from cosmos_policy_ros.nodes.image_conversions import rgb_from_compressed, rgb_from_image
 from cosmos_policy_ros.nodes.interfaces import (
     JointGroupCommand, JointSingleCommand, JointTrajectoryCommand, MotorGains, OperatingModes,
     Reboot, RegisterValues, ResetSimulation, RobotInfo, SimulationStatusMsg, TorqueEnable)
@@ -202,11 +203,11 @@ def test_images_are_rgb8_640x480_with_acquisition_stamps_and_camera_info(ros):
     stamps_ns = [conversions.stamp_to_ns(image.header.stamp) for image in images]
     assert (np.diff(stamps_ns) > 0).all()
     assert infos[-1].k[0] > 0 and (infos[-1].width, infos[-1].height) == (640, 480)
-    pixels = conversions.rgb_from_image(image)
+    pixels = rgb_from_image(image)
     red = (pixels[..., 0] > 150) & (pixels[..., 1:].max(axis=-1) < 60)
     assert red.sum() > 50, 'the red cube is not in the overhead image'
-    assert not np.array_equal(pixels, conversions.rgb_from_image(images[-2])), 'no sensor noise'
-    jpeg = conversions.rgb_from_compressed(jpegs[-1])
+    assert not np.array_equal(pixels, rgb_from_image(images[-2])), 'no sensor noise'
+    jpeg = rgb_from_compressed(jpegs[-1])
     assert jpeg.shape == (480, 640, 3)
 
 

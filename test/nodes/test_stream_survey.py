@@ -11,7 +11,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image, JointState
 
 from cosmos_policy_ros.bringup import load_preset
-from cosmos_policy_ros.nodes import conversions
+from cosmos_policy_ros.nodes.image_conversions import image_from_rgb
 from cosmos_policy_ros.nodes.interfaces import JointGroupCommand, JointSingleCommand
 from cosmos_policy_ros.nodes.simulated_aloha_node import SimulatedAlohaNode
 from cosmos_policy_ros.nodes.stream_survey import middleware_name, StreamSurvey, survey_streams
@@ -50,7 +50,7 @@ class World:
         if pixels is None:
             pixels = self.random.integers(0, 256, (480, 640, 3), dtype=np.uint8)
         stamp_ns = self.node.get_clock().now().nanoseconds - int(age_s * 1e9)
-        msg = conversions.image_from_rgb(pixels, stamp_ns, 'cam_high')
+        msg = image_from_rgb(pixels, stamp_ns, 'cam_high')
         for name, value in fields.items():
             setattr(msg, name, value)
         return msg

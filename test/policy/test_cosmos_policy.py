@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from cosmos_policy_ros.errors import CheckpointError, ConfigurationError, PredictionError
+from cosmos_policy_ros.errors import (
+    CheckpointError, ConfigurationError, ObservationError, PredictionError)
 from cosmos_policy_ros.policy.cosmos_policy import CosmosPolicy
+from cosmos_policy_ros.policy.planning_settings import PlanningSettings
+from cosmos_policy_ros.policy.preprocessing import preprocess_images
 from cosmos_policy_ros.spec.aloha import ALOHA
 
 
@@ -107,20 +110,21 @@ def test_numbers_that_are_not_finite_are_refused(tiny_checkpoint, synthetic_obse
         policy.predict(synthetic_observation(), 0)
 
 
-def test_the_installed_model_runs_and_says_that_it_is_untrained(
+def test_the_installed_model_runs_and_says_that_it_is_trained(
         small_policy, synthetic_observation):
-    assert not small_policy.is_trained
+    assert small_policy.is_trained
     assert 'transfer the cube' in small_policy.known_tasks
     prediction = small_policy.predict(synthetic_observation(), 0)
     assert prediction.chunk.positions.shape == (50, 14)
     assert prediction.chunk.period_ns == 40_000_000
 
 
-def test_the_installed_model_stays_near_the_start_pose(small_policy, synthetic_observation):
-    chunk = small_policy.predict(synthetic_observation(), 0).chunk.positions
-    arms = np.delete(np.arange(14), ALOHA.gripper_indices)
-    assert np.abs(chunk - ALOHA.start_pose)[:, arms].max() < 0.6
-    assert ((chunk > ALOHA.lower) & (chunk < ALOHA.upper))[:, arms].all()
+def test_the_installed_model_stays_near_what_it_was_shown_whatever_it_sees(
+        small_policy, synthetic_observation):
+    bounds = small_policy._statistics.actions
+    for seed in range(3):
+        chunk = small_policy.predict(synthetic_observation(seed), 0).chunk.positions
+        assert np.abs(bounds.normalise(chunk)).max() < 1.6
 
 
 def test_the_installed_model_answers_within_a_fraction_of_its_chunk(
@@ -138,3 +142,40 @@ def test_the_installed_model_answers_within_a_fraction_of_its_chunk(
 def test_a_model_without_weights_is_refused_with_the_files_it_needs():
     with pytest.raises(CheckpointError, match='aloha_2b'):
         CosmosPolicy.load('aloha_2b')
+
+
+def test_the_chunk_begins_with_the_committed_actions(tiny_policy, synthetic_observation):
+    observation = synthetic_observation()
+    committed = ALOHA.start_pose + np.linspace(0, 0.1, 3)[:, None]
+    held = tiny_policy.predict(observation, 0, committed_actions=committed).chunk.positions
+    free = tiny_policy.predict(observation, 0).chunk.positions
+    np.testing.assert_allclose(held[:3], committed, atol=1e-5)
+    assert not np.array_equal(held[3:], free[3:])
+    planned = tiny_policy.predict(
+        observation, 0, committed_actions=committed,
+        planning=PlanningSettings(num_candidates=3, num_denoising_steps_future=1))
+    for candidate in planned.plan.candidates:
+        np.testing.assert_allclose(candidate.chunk[:3], committed, atol=1e-5)
+
+
+@pytest.mark.parametrize('committed', [
+    np.zeros((7, 14)), np.zeros((2, 13)), np.zeros(14), np.full((1, 14), np.nan)])
+def test_committed_actions_that_do_not_fit_are_refused(
+        tiny_policy, synthetic_observation, committed):
+    with pytest.raises(ObservationError, match=r'committed.*\(0 to 6, 14\)'):
+        tiny_policy.predict(synthetic_observation(), 0, committed_actions=committed)
+
+
+def test_images_of_the_last_query_are_preprocessed_once(
+        tiny_policy, synthetic_observation, monkeypatch):
+    observation, other = synthetic_observation(), synthetic_observation(1)
+    expected = tiny_policy.seen_images(observation)
+    tiny_policy.predict(observation, 0)
+    calls = []
+    monkeypatch.setattr('cosmos_policy_ros.policy.cosmos_policy.preprocess_images',
+                        lambda *args: calls.append(args) or preprocess_images(*args))
+    for camera, image in tiny_policy.seen_images(observation).items():
+        assert np.array_equal(image, expected[camera])
+    assert not calls
+    tiny_policy.seen_images(other)
+    assert len(calls) == 1

@@ -235,7 +235,7 @@ def test_the_name_and_the_trained_values_tell_of_both_checkpoints(
 def test_both_checkpoints_are_loaded_by_name(observation):
     policy = CosmosPolicy.load('aloha_small', planning_checkpoint='aloha_small')
     alone = CosmosPolicy.load('aloha_small')
-    assert policy.name == 'aloha_small+aloha_small' and not policy.is_trained
+    assert policy.name == 'aloha_small+aloha_small' and policy.is_trained
     first, second = (each.predict(observation, 0, planning=replace(
         FEW, num_candidates=2, num_denoising_steps_action=1, num_denoising_steps_future=1,
         num_denoising_steps_value=1)) for each in (policy, alone))

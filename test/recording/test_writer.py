@@ -255,3 +255,17 @@ def test_what_a_full_disk_refuses_can_still_be_discarded(tmp_path: Path):
     subprocess.run([sys.executable, '-c', FULL_FROM_THE_START, str(tmp_path)], check=True,
                    timeout=60)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_clock_that_goes_back_loses_nothing_and_is_kept_as_it_was(
+        begin: Begin, text_message: Text):
+    writer = begin()
+    writer.add_topic(TALK)
+    times_ns = [5_000, 6_000, 1_000, 2_000, 7_000]
+    for number, time_ns in enumerate(times_ns):
+        write(writer, text_message(str(number)), time_ns)
+        writer.flush()
+    with Reader(writer.finish(LABEL, ended_ns=1)) as reader:
+        assert (reader.start_time, reader.duration) == (1_000, 6_001)
+        found = [(time_ns, int(bytes(data[8:9]))) for _, time_ns, data in reader.messages()]
+    assert found == sorted((time_ns, number) for number, time_ns in enumerate(times_ns))

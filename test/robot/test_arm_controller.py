@@ -271,6 +271,14 @@ def _run_into_an_obstacle(bench: Bench) -> None:
     bench.tick(80)
 
 
+def test_arms_that_hear_nothing_in_a_dry_run_need_not_follow():
+    bench = started(position_margin_rad=0.001, dry_run=True)
+    bench.is_blocked = True
+    _run_into_an_obstacle(bench)
+    assert bench.status.state is not RunState.HOLDING
+    np.testing.assert_array_equal(bench.pose, START)
+
+
 def test_blocked_arm_trips_and_then_holds_where_it_really_is():
     bench = started(position_margin_rad=0.001)
     _run_into_an_obstacle(bench)
@@ -373,11 +381,11 @@ def test_rejected_chunk_leaves_the_motion_alone():
 
 
 def test_late_actions_and_chunks_are_counted():
-    bench = started()
+    bench = moving()
     bench.tick(5)
     bench.submit(np.tile(START, (10, 1)), stamp_ms=bench.now_ms - 100)
     counters = bench.status.counters
-    assert (counters.chunks_accepted, counters.chunks_rejected, counters.late_actions) == (1, 0, 2)
+    assert (counters.chunks_accepted, counters.chunks_rejected, counters.late_actions) == (2, 0, 2)
 
 
 def test_late_tick_is_counted_and_may_not_move_farther_than_a_period_and_a_half():

@@ -148,6 +148,17 @@ def test_chunk_that_comes_just_before_the_end_of_the_old_one_is_blended_in_all_t
     np.testing.assert_allclose(executor.target_at(590 * MS), _curve(0.59) + 0.1, atol=2e-3)
 
 
+@pytest.mark.parametrize('strategy', ON_CLOCK)
+def test_chunk_that_comes_the_moment_the_old_one_ends_does_not_stop_the_motion(strategy):
+    executor = ChunkExecutor(ALOHA, MotionSettings(strategy=strategy))
+    executor.submit(_chunk(0, 10), 0, _curve(0.0))
+    executor.submit(_chunk(200, 50), 400 * MS, _curve(0.0))
+    times_ms = np.arange(390, 800, 10)
+    targets = np.array([executor.target_at(int(t) * MS) for t in times_ms])
+    np.testing.assert_allclose(targets, _curve(times_ms / 1000), atol=0.03)
+    assert np.abs(np.diff(targets, n=2, axis=0)).max() / 0.01 < 0.1, 'a step of the speed, per s'
+
+
 def test_prefix_conditioned_chunk_takes_over_within_one_period():
     executor = ChunkExecutor(ALOHA, MotionSettings(strategy='prefix_conditioned'))
     executor.submit(_constant(0.0, 0), 0, np.zeros(14))

@@ -22,6 +22,12 @@ def test_same_stamp_again_counts_nothing():
     assert [watch.update(image, stamp) for stamp in (1, 1, 1, 2, 2)] == [0, 0, 0, 1, 1]
 
 
+def test_bytes_of_messages_are_watched_as_well_as_pixels():
+    watch, message = FrozenImageWatch(), _noise(0).reshape(-1)
+    assert [watch.update(message.copy(), stamp) for stamp in (1, 2)] == [0, 1]
+    assert watch.update(_noise(1).reshape(-1), 3) == 0 == watch.num_identical
+
+
 def test_new_content_starts_the_count_again():
     watch = FrozenImageWatch()
     images = (_noise(0), _noise(0), _noise(1), _noise(1), _noise(0))

@@ -137,6 +137,22 @@ def test_noiseless_cameras_may_be_allowed_to_repeat_themselves():
     _assemble_same_picture(_assembler(max_identical_images=0), 30)
 
 
+def test_cameras_that_fall_silent_or_freeze_are_named_and_those_never_heard_are_not():
+    assembler = _assembler()
+    assert assembler.image_problems(T0_MS * MS) == []
+    for index in range(5):
+        stamp_ns = (T0_MS + 10 * index) * MS
+        assembler.update_image('cam_high', lambda: None, stamp_ns, stamp_ns,
+                               np.zeros(100, np.uint8))
+    [frozen] = assembler.image_problems(stamp_ns)
+    assert frozen.startswith('cam_high: frozen: 4 images')
+    assembler.update_image('cam_high', lambda: None, stamp_ns + 1, stamp_ns + 1,
+                           np.ones(100, np.uint8))
+    assert assembler.image_problems(stamp_ns + 1) == []
+    [silent] = assembler.image_problems(stamp_ns + 10**9)
+    assert silent.startswith('cam_high: 1.000 s old (limit')
+
+
 def test_repeated_assembly_of_one_image_is_not_called_frozen():
     assembler = _assembler(_all())
     for _ in range(10):

@@ -115,8 +115,30 @@ def test_problem_tells_the_pauses_to_expect():
     assert _schedule().problem(_chunk()) is None
     assert _schedule(0.9).problem(_chunk()) is None
     assert _schedule(4.9).problem(_chunk()) == (
-        'async_blend: chunks of 2.00 s take 4.90 s, so the arms pause for 71% of the time')
-    assert 'pause for 13%' in _schedule(0.3, strategy='blocking').problem(_chunk())
+        'async_blend: chunks of 2.00 s take 4.90 s (allowed: 1.00 s), so the arms pause for 71% '
+        'of the time')
+
+
+def test_pauses_that_blocking_makes_by_intention_are_no_problem():
+    assert _schedule(1.9, strategy='blocking').problem(_chunk()) is None
+    assert 'pause for 51%' in _schedule(2.1, strategy='blocking').problem(_chunk())
+
+
+@given(latency_s=st.floats(0.01, 10.0))
+def test_no_strategy_pauses_more_than_blocking(latency_s):
+    blocking = idle_share(Strategy.BLOCKING, latency_s, CHUNK_S)
+    for strategy in ASYNC:
+        assert idle_share(strategy, latency_s, CHUNK_S) <= blocking + 1e-12
+
+
+def test_failures_in_a_row_double_the_pause_up_to_a_limit_and_an_answer_ends_it():
+    schedule = _schedule()
+    pauses_s = [(schedule.due_after_failure_ns(7 * MS) - 7 * MS) / 1e9 for _ in range(7)]
+    assert pauses_s == [0.25, 0.5, 1.0, 2.0, 4.0, 4.0, 4.0]
+    schedule.add_latency(0.3)
+    assert schedule.due_after_failure_ns(0) == 250 * MS
+    schedule.reset()
+    assert schedule.due_after_failure_ns(0) == 250 * MS
 
 
 def test_changed_settings_keep_the_delays_unless_the_window_changes():

@@ -5,7 +5,7 @@ from following_arm import FollowingArm
 import pytest
 
 from cosmos_policy_ros.simulation.assets import load_model
-from cosmos_policy_ros.simulation.tasks import TransferCube
+from cosmos_policy_ros.simulation.transfer_cube import TransferCube
 from cosmos_policy_ros.simulation.world import AlohaWorld
 from cosmos_policy_ros.spec.aloha import ALOHA
 

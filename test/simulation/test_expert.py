@@ -6,15 +6,21 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from cosmos_policy_ros.errors import PredictionError
+from cosmos_policy_ros.errors import ConfigurationError, PredictionError
 from cosmos_policy_ros.simulation.expert import (
-    GRIPPER_SPEED_SHARE, interpolate_pose, MAX_JOINT_SPEED_RAD_S, TransferCubeExpert)
+    Expert, GRIPPER_SPEED_SHARE, interpolate_pose, MAX_JOINT_SPEED_RAD_S)
 from cosmos_policy_ros.simulation.kinematics import GripperPose
 from cosmos_policy_ros.spec.aloha import ALOHA, ALOHA_V1, CHUNK_PERIOD_S
 
-CUBES = [(0.0, 0.4), (0.0, 0.6), (0.2, 0.4), (0.2, 0.6), (0.1, 0.5), (0.03, 0.47)]
+# Position in [m] and yaw in [rad].
+CUBES = [(0.0, 0.4, 0.0), (0.0, 0.6, 0.0), (0.2, 0.4, 0.0), (0.2, 0.6, 0.7), (0.1, 0.5, -0.7),
+         (0.03, 0.47, 0.3)]
 GRIPPERS = list(ALOHA.gripper_indices)
 ARMS = [i for i in range(14) if i not in GRIPPERS]
+
+
+def cube_at(x, y, yaw=0.0):
+    return {'box': np.array([x, y, 0.02, np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)])}
 
 
 @pytest.fixture(scope='module', params=[ALOHA, ALOHA_V1], ids=lambda robot: robot.name)
@@ -24,7 +30,7 @@ def robot(request):
 
 @pytest.fixture(scope='module', params=CUBES, ids=str)
 def plan(request, model, robot):
-    return TransferCubeExpert(robot, model).plan(np.array(request.param))
+    return Expert(robot, model, 'transfer_cube_hard').plan(cube_at(*request.param))
 
 
 def test_a_plan_dwells_at_the_start_pose_and_at_its_end(plan, robot):
@@ -61,7 +67,26 @@ def test_the_left_gripper_holds_before_the_right_one_lets_go(plan):
 
 def test_a_cube_out_of_reach_is_refused(model):
     with pytest.raises(PredictionError, match='cannot reach'):
-        TransferCubeExpert(ALOHA, model).plan(np.array([-0.6, 0.5]))
+        Expert(ALOHA, model, 'transfer_cube').plan(cube_at(-0.6, 0.5))
+
+
+def test_the_wait_at_the_start_can_be_left_out(model):
+    expert = Expert(ALOHA, model, 'transfer_cube')
+    waiting = expert.plan(cube_at(0.1, 0.5))
+    at_once = expert.plan(cube_at(0.1, 0.5), wait_s=0.0)
+    np.testing.assert_allclose(at_once[1:], waiting[-len(at_once) + 1:])
+    assert len(waiting) - len(at_once) == round(0.6 / CHUNK_PERIOD_S)
+
+
+def test_a_turn_by_a_quarter_changes_nothing_for_a_cube(model):
+    expert = Expert(ALOHA, model, 'transfer_cube_hard')
+    plans = [expert.plan(cube_at(0.1, 0.5, yaw)) for yaw in (0.2, 0.2 - np.pi / 2)]
+    np.testing.assert_allclose(*plans, atol=1e-9)
+
+
+def test_a_task_without_an_expert_is_refused(model):
+    with pytest.raises(ConfigurationError, match="'fold'.*transfer_cube"):
+        Expert(ALOHA, model, 'fold')
 
 
 @given(share=st.floats(0, 1))

@@ -93,6 +93,21 @@ def test_another_task_is_refused(policy, image):
         policy.predict(observation(image, task='fold the shirt'), 0)
 
 
+def test_objects_that_cannot_be_seen_must_be_told():
+    with pytest.raises(ConfigurationError, match="'insertion'.*'transfer_cube'"):
+        ScriptedExpertPolicy(ALOHA, task='insertion')
+
+
+def test_an_expert_that_is_told_needs_no_camera():
+    simulation = SimulatedAloha(ALOHA, log=lambda *_: None, task='insertion')
+    policy = ScriptedExpertPolicy(
+        ALOHA, task='insertion', object_poses=simulation.object_poses)
+    assert policy.camera_names == ()
+    blind = Observation(images={}, proprio=ALOHA.start_pose, stamp_ns=0,
+                        task=simulation.task_text)
+    assert policy.predict(blind, 0).chunk.positions.shape == (50, 14)
+
+
 def test_planning_is_refused(policy, image):
     assert not policy.can_plan
     with pytest.raises(ConfigurationError, match='cannot plan'):

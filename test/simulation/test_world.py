@@ -6,7 +6,7 @@ import pytest
 
 from cosmos_policy_ros.errors import RobotError
 from cosmos_policy_ros.simulation.motor_signals import MotorGoals
-from cosmos_policy_ros.simulation.tasks import TransferCube
+from cosmos_policy_ros.simulation.transfer_cube import TransferCube
 from cosmos_policy_ros.simulation.world import AlohaWorld
 from cosmos_policy_ros.spec.aloha import ALOHA, ALOHA_V1
 

@@ -73,7 +73,7 @@ def check_rendering() -> CheckResult:
         from cosmos_policy_ros.simulation.renderer import CameraRenderer, choose_gl_backend
         from cosmos_policy_ros.simulation.simulated_aloha import SimulatedAloha
         simulation = SimulatedAloha(ALOHA, log=lambda level, text: None)
-        renderer = CameraRenderer(simulation.model)
+        renderer = CameraRenderer(simulation.load_visual_model())
         start_s = time.perf_counter()
         renderer.render(simulation.snapshot(), ALOHA.cameras[0].name)
         duration_s = time.perf_counter() - start_s

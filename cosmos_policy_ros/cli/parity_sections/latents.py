@@ -4,21 +4,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+import re
 
 import torch
 from torch import Tensor
 
-from cosmos_policy_ros.cli.parity_sections.golden import GoldenSection
+from cosmos_policy_ros.cli.parity_sections.golden import GoldenSection, Tolerance
 from cosmos_policy_ros.diffusion.latent_injection import (
     extract_value, extract_vector, inject_value, inject_vector, value_from_latent)
 from cosmos_policy_ros.policy.value_aggregation import aggregate_values, AGGREGATIONS
 from cosmos_policy_ros.spec.statistics import Bounds
+from cosmos_policy_ros.training.returns import scaled_returns
+from cosmos_policy_ros.training.training_set import action_chunk
 
 
 def compare(sections: Mapping[str, GoldenSection]) -> None:
     """Run every case of the section."""
     section = sections['latents']
-    section.skip('belongs to training', 'returns.', 'chunk.', 'epoch_structure')
+    section.skip('samples are drawn one by one, not by epochs', 'epoch_structure')
     for name in list(section.arrays):
         kind, _, field = name.rpartition('.')
         case = kind.removeprefix('inject.')
@@ -28,6 +31,12 @@ def compare(sections: Mapping[str, GoldenSection]) -> None:
             section.attempt(name, lambda: _inject_into_zeros(section, case))
         elif name.startswith('extract.') and field in ('latents', 'latent_frame'):
             section.attempt(name, lambda: _extract(section, kind.removeprefix('extract.'), name))
+        elif kind == 'returns':
+            section.attempt(name, lambda: _returns(section, name))
+        elif match := re.fullmatch(r'chunk\.start(\d+)', name):
+            section.attempt(name, lambda: section.compare(name, action_chunk(
+                section.input('chunk.actions').numpy(), int(match[1]),
+                len(section.arrays[name])), Tolerance()))
     section.attempt('norm', lambda: _normalise(section))
     section.attempt('aggregate', lambda: _aggregate(section))
 
@@ -64,6 +73,14 @@ def _frame(section: GoldenSection, case: str, index: str) -> int | Tensor:
     """Return where a case keeps a vector; a case without an index has a single frame."""
     name = f'inject.{case}.{index}'
     return section.input(name) if section.has(name) else 0
+
+
+def _returns(section: GoldenSection, name: str) -> None:
+    """Compare returns; the reference divides them by the score, so it knows only 0 and 1."""
+    given = dict(re.findall(r'(\w+)=([\d.]+)', section.described(name)))
+    score = float(float(given['terminal_reward']) > 0)
+    returns = scaled_returns(int(given['num_steps']), score, gamma=float(given['gamma']))
+    section.compare(name, returns, section.tolerance('default'))
 
 
 def _normalise(section: GoldenSection) -> None:

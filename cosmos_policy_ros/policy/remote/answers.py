@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 
+from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.policy.inference_worker import InferenceRequest
 from cosmos_policy_ros.policy.protocol import Policy
 from cosmos_policy_ros.policy.remote.act import ActRequest
@@ -49,6 +50,7 @@ def answer_act(policy: Policy, body: bytes) -> str:
 
 
 def _predict(policy: Policy, request: InferenceRequest) -> Prediction:
-    return policy.predict(
-        request.observation, request.seed, num_denoising_steps=request.num_denoising_steps,
-        with_future_images=request.with_future_images, planning=request.planning)
+    if request.committed_actions is not None and not getattr(policy, 'can_continue', False):
+        raise ConfigurationError(
+            f'policy {policy.name!r} cannot begin a chunk with committed_actions')
+    return policy.predict(request.observation, request.seed, **request.options)

@@ -73,11 +73,13 @@ class RemotePolicy:
         self.camera_names = self._metadata.camera_names
         self.chunk_size = self._metadata.chunk_size
         self.can_plan = self._metadata.can_plan
+        self.can_continue = self._metadata.can_continue
         self.trained_values = self._metadata.trained_values
 
     def predict(
         self, observation: Observation, seed: int, *, num_denoising_steps: int | None = None,
         with_future_images: bool = False, planning: PlanningSettings | None = None,
+        committed_actions: np.ndarray | None = None,
     ) -> Prediction:
         """Predict as `Policy.predict` says; the last stage, `transfer`, is all but the model.
 
@@ -87,7 +89,8 @@ class RemotePolicy:
         """
         request = InferenceRequest(
             observation=observation, seed=seed, num_denoising_steps=num_denoising_steps,
-            with_future_images=with_future_images, planning=planning)
+            with_future_images=with_future_images, planning=planning,
+            committed_actions=committed_actions)
         with self._lock:
             if self._is_closed:
                 raise PredictionError(f'the connection to {self._url} was closed')

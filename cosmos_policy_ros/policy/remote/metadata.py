@@ -21,6 +21,7 @@ class PolicyMetadata:
         camera_names: As `Policy.camera_names`.
         chunk_size: As `Policy.chunk_size`.
         can_plan: As `Policy.can_plan`.
+        can_continue: As `Policy` tells; false for a policy that does not say.
         trained_values: As `CosmosPolicy.trained_values`; empty for a policy without.
         max_message_bytes: Largest message that the server reads.
 
@@ -34,6 +35,7 @@ class PolicyMetadata:
     camera_names: tuple[str, ...]
     chunk_size: int
     can_plan: bool
+    can_continue: bool
     trained_values: tuple[str, ...]
     max_message_bytes: int
 
@@ -51,7 +53,8 @@ def metadata_of(policy: Policy, *, max_message_bytes: int) -> PolicyMetadata:
     return PolicyMetadata(
         name=policy.name, is_trained=policy.is_trained, known_tasks=policy.known_tasks,
         camera_names=policy.camera_names, chunk_size=policy.chunk_size,
-        can_plan=policy.can_plan, trained_values=getattr(policy, 'trained_values', ()),
+        can_plan=policy.can_plan, can_continue=getattr(policy, 'can_continue', False),
+        trained_values=getattr(policy, 'trained_values', ()),
         max_message_bytes=max_message_bytes)
 
 

@@ -3,8 +3,9 @@
 
 Request. `state`: measured joints (14,); `images`: camera name to RGB image, (H, W, 3) or
 (3, H, W), uint8; `prompt`: text of the task. Ours, all optional: `seed`, `num_denoising_steps`,
-`with_future_images`, `planning` (the fields of `PlanningSettings`), `stamp_ns`, and `reset`, true
-for the first query of an episode. Any other field is refused, flat names such as
+`with_future_images`, `planning` (the fields of `PlanningSettings`), `committed_actions` (actions
+(n, 14) that the chunk begins with, for a policy whose metadata say `can_continue`), `stamp_ns`,
+and `reset`, true for the first query of an episode. Any other field is refused, flat names such as
 `observation/state` among them: OpenPI has those for other robots only.
 
 Reply. `actions`: joint targets (K, 14), float64; `value`; `future_proprio` (14,); `future_images`:
@@ -33,7 +34,7 @@ from cosmos_policy_ros.spec.stage_timing import StageTiming
 
 _TRAVELLING_ERRORS = (ConfigurationError, ObservationError, PredictionError)
 _REQUEST_FIELDS = ('state', 'images', 'prompt', 'seed', 'num_denoising_steps',
-                   'with_future_images', 'planning', 'stamp_ns', 'reset')
+                   'with_future_images', 'planning', 'committed_actions', 'stamp_ns', 'reset')
 # The reference server's own default.
 DEFAULT_SEED = 195
 _MAX_SEED = 2**32 - 1
@@ -51,7 +52,7 @@ def request_to_wire(
         'seed': request.seed, 'num_denoising_steps': request.num_denoising_steps,
         'with_future_images': request.with_future_images, 'stamp_ns': observation.stamp_ns,
         'planning': record_to_wire(request.planning) if request.planning else None,
-        'reset': reset}
+        'committed_actions': request.committed_actions, 'reset': reset}
 
 
 def request_from_wire(message: object) -> tuple[InferenceRequest, bool]:
@@ -73,7 +74,9 @@ def request_from_wire(message: object) -> tuple[InferenceRequest, bool]:
         num_denoising_steps=(fields.integer('num_denoising_steps')
                              if fields.has('num_denoising_steps') else None),
         with_future_images=fields.has('with_future_images') and fields.flag('with_future_images'),
-        planning=_planning(fields))
+        planning=_planning(fields),
+        committed_actions=(fields.numbers('committed_actions')
+                           if fields.has('committed_actions') else None))
     if not 0 <= request.seed <= _MAX_SEED:
         raise ObservationError(f'seed is {request.seed}; allowed is 0 to {_MAX_SEED}')
     return request, fields.has('reset') and fields.flag('reset')

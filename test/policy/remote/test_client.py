@@ -101,8 +101,23 @@ def test_a_plan_survives_the_journey(tiny_checkpoint, serve, connect, synthetic_
         timing.name for timing in here.plan.timings]
 
 
+def test_committed_actions_travel_to_a_policy_that_can_continue(
+        tiny_checkpoint, gated_policy, serve, connect, synthetic_observation):
+    local = CosmosPolicy(tiny_checkpoint)
+    remote = connect(serve(local))
+    committed = np.tile(synthetic_observation().proprio, (2, 1))
+    assert remote.can_continue
+    here, there = (policy.predict(synthetic_observation(), 5, committed_actions=committed)
+                   for policy in (local, remote))
+    assert same_prediction(here, there)
+    other = connect(serve(gated_policy))
+    with pytest.raises(ConfigurationError, match="'gated' cannot begin a chunk"):
+        other.predict(synthetic_observation(), 5, committed_actions=committed)
+
+
 def test_the_metadata_of_the_server_are_those_of_the_policy(gated_policy, serve, connect):
     policy = connect(serve(gated_policy))
+    assert not policy.can_continue
     for name in ('name', 'is_trained', 'known_tasks', 'camera_names', 'chunk_size', 'can_plan'):
         assert getattr(policy, name) == getattr(gated_policy, name)
 

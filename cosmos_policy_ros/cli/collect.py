@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`cosmos-policy collect`: demonstrations of the scripted expert, faster than real time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import cache
+import multiprocessing
+from pathlib import Path
+from typing import Annotated
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+import tyro
+
+from cosmos_policy_ros import __version__
+from cosmos_policy_ros.bringup import load_preset
+from cosmos_policy_ros.cli.task_name import TaskName
+from cosmos_policy_ros.evaluation.demonstration import (
+    Demonstration, DemonstrationSettings, Demonstrator, FAILURES)
+from cosmos_policy_ros.evaluation.episode_topics import episode_topics
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectOptions:
+    """What to collect.
+
+    Attributes:
+        output: Folder that receives the episodes; those in it already are kept and counted.
+        task: Task of the simulated robot.
+        episodes: Successful demonstrations wanted.
+        seed: Seed of the first attempt; each further attempt takes the next one.
+        max_disturbance_rad: Largest standard deviation of the offset that disturbs the arms in
+            [rad]; every episode draws its own between 0 and this.
+        workers: Processes; each takes one core.
+        robot: Robot preset, a file name in config/robots.
+    """
+
+    output: Annotated[Path, tyro.conf.arg(aliases=['-o'])] = Path('demonstrations')
+    task: TaskName = 'transfer_cube'
+    episodes: int = 220
+    seed: int = 1000
+    max_disturbance_rad: float = 0.03
+    workers: int = 1
+    robot: str = 'interbotix'
+
+
+_options: CollectOptions | None = None
+
+
+@dataclass
+class _Tally:
+    kept: int = 0
+    failed: int = 0
+    running: dict[Future, int] = field(default_factory=dict)
+
+
+def collect(options: CollectOptions) -> int:
+    """Record demonstrations of the scripted expert on the simulated robot.
+
+    Needs no ROS graph and no real time: the arm controller, the driver and the cameras run on a
+    virtual clock. Each episode is one that `ros2 bag` reads, as the recorder node writes them;
+    failed attempts are kept apart in `failures`. The same seed gives the same episode. A second
+    run with the same options goes on where the first one ended.
+    """
+    console = Console()
+    tally = _Tally()
+    with ProcessPoolExecutor(
+            options.workers, mp_context=multiprocessing.get_context('spawn'),
+            initializer=_set_options, initargs=(options,)) as pool, \
+            _progress(console) as progress:
+        bar = progress.add_task('collecting', total=options.episodes)
+        for _ in _run(pool, options, tally):
+            progress.update(bar, completed=tally.kept,
+                            description=f'{tally.kept} kept, {tally.failed} failed')
+    console.print(f'{tally.kept} demonstrations in {options.output}; {tally.failed} failed '
+                  f'attempts in {options.output / FAILURES}', soft_wrap=True)
+    return 0
+
+
+def _run(pool: ProcessPoolExecutor, options: CollectOptions, tally: _Tally) -> Iterator[None]:
+    """Try seed after seed, never more than are still wanted at once; yield at every outcome."""
+    seed = options.seed
+    while tally.kept < options.episodes:
+        while (len(tally.running) < min(2 * options.workers, options.episodes - tally.kept)):
+            done = _known_outcome(options.output, seed)
+            if done is None:
+                tally.running[pool.submit(_record, options.output, seed)] = seed
+            else:
+                _count(tally, done)
+            seed += 1
+            yield
+        for future in wait(tally.running, return_when=FIRST_COMPLETED).done:
+            del tally.running[future]
+            _count(tally, future.result().is_success)
+            yield
+
+
+def _count(tally: _Tally, is_success: bool) -> None:
+    tally.kept += is_success
+    tally.failed += not is_success
+
+
+def _known_outcome(output: Path, seed: int) -> bool | None:
+    name = f'episode_{seed:06d}'
+    if (output / name).is_dir():
+        return True
+    return False if (output / FAILURES / name).is_dir() else None
+
+
+def _set_options(options: CollectOptions) -> None:
+    global _options
+    _options = options
+
+
+def _record(output: Path, seed: int) -> Demonstration:
+    return _demonstrator().record(output, seed)
+
+
+# Built by the first episode and not by the process: only what an episode raises reaches the user.
+@cache
+def _demonstrator() -> Demonstrator:
+    preset = load_preset(_options.robot)
+    return Demonstrator(
+        preset.robot, episode_topics(preset.robot, preset.names), DemonstrationSettings(
+            task=_options.task, max_disturbance_rad=_options.max_disturbance_rad,
+            software_version=__version__))
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(),
+                    TimeRemainingColumn(), console=console)

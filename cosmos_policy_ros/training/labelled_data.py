@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From folders of recorded episodes to labelled, prepared ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import as_completed, ProcessPoolExecutor
+from dataclasses import dataclass
+import hashlib
+import multiprocessing
+from pathlib import Path
+
+from cosmos_policy_ros.errors import RecordingError
+from cosmos_policy_ros.recording.episode import EpisodeMetadata, load_metadata, Outcome
+from cosmos_policy_ros.recording.step import SteppedEpisode
+from cosmos_policy_ros.training.prepared_episode import (
+    episode_identity, find_episodes, is_prepared, load_prepared, prepare_episode, View)
+from cosmos_policy_ros.training.training_set import LabelledEpisode
+
+OpenEpisode = Callable[[Path, View], SteppedEpisode]
+"""Opens a recorded episode as steps of that view; must be known by name to other processes."""
+
+_EXPERT_MODES = ('teleoperation', 'scripted')
+_SCORES = {Outcome.SUCCESS: 1.0, Outcome.FAILURE: 0.0}
+_NUM_DIGITS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpisodeSource:
+    """A recorded episode that is to be learned from.
+
+    Attributes:
+        path: Its folder.
+        identity: Digest of its recording and of the view.
+        metadata: What is known about it.
+        score: Share of the task that was done, 0 to 1.
+    """
+
+    path: Path
+    identity: str
+    metadata: EpisodeMetadata
+    score: float
+
+
+def find_sources(directories: Sequence[Path], view: View) -> list[EpisodeSource]:
+    """Return the episodes in directories.
+
+    Raises:
+        RecordingError: If a directory holds none, an episode has no label, or is there twice.
+    """
+    sources = [_source(path, view) for directory in directories
+               for path in find_episodes(directory)]
+    seen: dict[str, Path] = {}
+    for source in sources:
+        if source.identity in seen:
+            raise RecordingError(
+                f'{source.path} and {seen[source.identity]} are the same recording')
+        seen[source.identity] = source.path
+    return sources
+
+
+def data_identity(sources: Sequence[EpisodeSource]) -> str:
+    """Return the digest of the recordings and labels that a run learns from."""
+    facts = sorted((source.identity, source.metadata.task, source.score) for source in sources)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:_NUM_DIGITS]
+
+
+def prepare_sources(
+    sources: Sequence[EpisodeSource], cache: Path, view: View, open_episode: OpenEpisode, *,
+    workers: int,
+) -> Iterator[EpisodeSource]:
+    """Prepare the episodes that a cache lacks; yield each episode as it is done.
+
+    Raises:
+        RecordingError: If an episode cannot be used.
+    """
+    waiting = [source for source in sources if not is_prepared(cache, source.identity)]
+    yield from (source for source in sources if source not in waiting)
+    if not waiting:
+        return
+    context = multiprocessing.get_context('spawn')
+    with ProcessPoolExecutor(max(1, min(workers, len(waiting))), mp_context=context) as pool:
+        running = {pool.submit(
+            _prepare, source.path, source.identity, cache, view, open_episode): source
+                   for source in waiting}
+        try:
+            for future in as_completed(running):
+                future.result()
+                yield running[future]
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def load_sources(sources: Sequence[EpisodeSource], cache: Path) -> list[LabelledEpisode]:
+    """Map prepared episodes."""
+    return [LabelledEpisode(
+        episode=load_prepared(cache, source.identity), task=source.metadata.task,
+        score=source.score, is_demonstration=source.metadata.mode in _EXPERT_MODES,
+        is_success=source.metadata.label.outcome is Outcome.SUCCESS) for source in sources]
+
+
+def split_validation(
+    sources: Sequence[EpisodeSource], share: float,
+) -> tuple[list[EpisodeSource], list[EpisodeSource]]:
+    """Set episodes aside, chosen by their digest alone: training episodes, validation episodes."""
+    held_out = [source for source in sources
+                if int(source.identity, 16) % 1000 < round(1000 * share)]
+    return [source for source in sources if source not in held_out], held_out
+
+
+def _prepare(
+    path: Path, identity: str, cache: Path, view: View, open_episode: OpenEpisode,
+) -> None:
+    prepare_episode(cache, identity, open_episode(path, view), view)
+
+
+def _source(path: Path, view: View) -> EpisodeSource:
+    metadata = load_metadata(path)
+    label = metadata.label
+    score = _SCORES.get(label.outcome) if label.score is None else label.score
+    if score is None or label.outcome is Outcome.UNLABELLED:
+        raise RecordingError(f'episode {path} is {label.outcome.value} without a score; label it '
+                             'with an outcome, and a partial one with a score')
+    return EpisodeSource(
+        path=path, identity=episode_identity(path, view), metadata=metadata, score=score)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`cosmos-policy evaluate`, `compare` and `collect` as a user runs them."""
+
+import pytest
+
+from cosmos_policy_ros.cli.main import main
+from cosmos_policy_ros.evaluation.evaluation_result import load_result
+
+
+@pytest.fixture(scope='module')
+def result_path(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('evaluation')
+    status = main(['evaluate', '--policy', 'scripted', '--task', 'lift_cube', '--episodes', '2',
+                   '--seed', '5000', '--timeout-s', '8', '--output', str(folder)])
+    assert status == 0
+    return folder / 'evaluation.json'
+
+
+def test_an_evaluation_leaves_a_result(result_path):
+    result = load_result(result_path)
+    assert (result.num_successes, len(result.rollouts)) == (2, 2)
+    assert [rollout.seed for rollout in result.rollouts] == [5000, 5001]
+    assert result.settings['task'] == 'lift_cube' and result.settings['latency_s'] == 0.15
+
+
+def test_a_result_compares_with_itself(result_path, capsys):
+    assert main(['compare', str(result_path), str(result_path)]) == 0
+    assert 'no difference can be told' in capsys.readouterr().out
+
+
+def test_other_seeds_cannot_be_compared(result_path, tmp_path, capsys):
+    result = load_result(result_path)
+    fewer = tmp_path / 'fewer.json'
+    type(result)(policy='other', rollouts=result.rollouts[:1]).save(fewer)
+    assert main(['compare', str(result_path), str(fewer)]) == 1
+    assert 'same seeds' in capsys.readouterr().err
+
+
+def test_a_policy_that_is_not_there_is_refused_with_the_reason(tmp_path, capsys):
+    status = main(['evaluate', '--checkpoint', str(tmp_path / 'none'), '--episodes', '1',
+                   '--output', str(tmp_path)])
+    assert status == 1
+    assert str(tmp_path / 'none') in capsys.readouterr().err.replace('\n', '')
+
+
+def test_a_second_collection_goes_on_where_the_first_ended(tmp_path, capsys):
+    command = ['collect', '--task', 'lift_cube', '--seed', '1000', '--output', str(tmp_path)]
+    assert main([*command, '--episodes', '1']) == 0
+    first = sorted(path.name for path in tmp_path.glob('episode_*'))
+    stamp = (tmp_path / first[0] / 'episode.json').stat().st_mtime_ns
+    assert main([*command, '--episodes', '1']) == 0
+    assert sorted(path.name for path in tmp_path.glob('episode_*')) == first
+    assert (tmp_path / first[0] / 'episode.json').stat().st_mtime_ns == stamp
+    assert '1 demonstrations' in capsys.readouterr().out

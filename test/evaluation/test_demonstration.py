@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Demonstrations: what is recorded leads back to the plan, failures go apart, seeds repeat."""
+
+import numpy as np
+import pytest
+from virtual_runs import TASK, TOPICS
+
+from cosmos_policy_ros.evaluation.demonstration import (
+    DemonstrationSettings, Demonstrator, DISTURBANCE_TOPIC)
+from cosmos_policy_ros.recording.decode import decoded_messages
+from cosmos_policy_ros.recording.reader import EpisodeReader
+from cosmos_policy_ros.spec.aloha import ALOHA
+
+SEED = 1009
+
+
+@pytest.fixture(scope='module')
+def demonstrator():
+    demonstrator = Demonstrator(
+        ALOHA, TOPICS, DemonstrationSettings(task=TASK, software_version='0'))
+    yield demonstrator
+    demonstrator.close()
+
+
+@pytest.fixture(scope='module')
+def demonstration(demonstrator, tmp_path_factory):
+    return demonstrator.record(tmp_path_factory.mktemp('demonstrations'), SEED)
+
+
+@pytest.fixture(scope='module')
+def reader(demonstration):
+    return EpisodeReader(demonstration.path)
+
+
+def column(reader, topic, field):
+    return np.array([getattr(message.message, field)
+                     for message in decoded_messages(reader, [topic])])
+
+
+def test_a_success_is_kept_under_its_seed(demonstration, reader):
+    assert demonstration.is_success
+    assert demonstration.path.name == f'episode_{SEED:06d}'
+    assert reader.metadata.label.outcome == 'success'
+    assert (reader.metadata.seed, reader.metadata.mode) == (SEED, 'scripted')
+
+
+def test_images_commands_and_joints_are_there_at_their_rates(reader):
+    rates = {name: topic.rate_hz for name, topic in reader.topics.items()}
+    for side in ('left', 'right'):
+        assert rates[f'/follower_{side}/joint_states'] == pytest.approx(100)
+        assert rates[f'/follower_{side}/commands/joint_single'] == pytest.approx(50)
+    images = [rate for name, rate in rates.items() if name.endswith('/compressed')]
+    assert images == pytest.approx([25] * 3)
+
+
+def test_the_arms_are_disturbed_and_the_commands_are_not(reader):
+    # All of the same moments: 40 ms after the start, 80 ms, ...
+    offsets = column(reader, DISTURBANCE_TOPIC, 'position')[:, 7:13]
+    commands = column(reader, '/follower_right/commands/joint_group', 'cmd')[1::2][:len(offsets)]
+    measured = column(reader, '/follower_right/joint_states', 'position')[4::4, :6][:len(offsets)]
+    assert 1e-3 < np.abs(offsets).max() < 0.15
+    # Measured is commanded plus offset, apart from the lag of the joints.
+    apart = measured - commands
+    assert 0.5 < (apart * offsets).sum() / (offsets**2).sum() < 1.5
+
+
+def test_what_an_interruption_left_is_done_again(demonstrator, reader, tmp_path):
+    left = tmp_path / 'attempts' / f'episode_{SEED:06d}.partial'
+    left.mkdir(parents=True)
+    (left / 'rest').write_text('of a recording')
+    again = EpisodeReader(demonstrator.record(tmp_path, SEED).path)
+    for topic in ('/follower_left/joint_states',
+                  '/cam_high/camera/color/image_rect_raw/compressed'):
+        first, second = ([message.data for message in source.messages([topic])]
+                         for source in (reader, again))
+        assert first == second, 'the same seed gives the same episode'
+    assert not (tmp_path / 'attempts').exists()
+
+
+def test_a_failure_goes_apart(demonstrator, tmp_path, monkeypatch):
+    # A plan for a cube elsewhere misses the one that is there.
+    far = {'box': np.array([0.15, 0.45, 0.02, 1, 0, 0, 0])}
+    monkeypatch.setattr(demonstrator._robot.simulation, 'object_poses', lambda: far)
+    failed = demonstrator.record(tmp_path, SEED)
+    assert not failed.is_success
+    assert failed.path == tmp_path / 'failures' / f'episode_{SEED:06d}'
+    assert EpisodeReader(failed.path).metadata.label.outcome == 'failure'
