@@ -14,12 +14,15 @@ from cosmos_policy_ros.cli.main import main
 from cosmos_policy_ros.diffusion.checkpoint import load_checkpoint
 from cosmos_policy_ros.diffusion.config import save_config
 from cosmos_policy_ros.diffusion.text_embedding import save_text_embeddings, TextEmbeddings
+from cosmos_policy_ros.errors import CheckpointError
 from cosmos_policy_ros.recording.episode import EpisodeLabel, EpisodeMetadata, save_metadata
 from cosmos_policy_ros.training.prepared_episode import episode_identity, View
+from cosmos_policy_ros.training.run_folder import RunFolder
 
 TASK = 'transfer the cube'
-QUICK = ['--threads', '1', '--schedule', 'published', '--batch-size', '4', '--optimiser', 'muon', '--warmup-steps', '2',
-         '--validation-samples', '2', '--validation-share', '0.5', '--device', 'cpu']
+QUICK = ['--threads', '1', '--batch-size', '4', '--optimiser', 'muon', '--warmup-steps', '2',
+         '--schedule', 'published', '--validation-samples', '2', '--validation-share', '0.5',
+         '--device', 'cpu']
 
 
 @pytest.fixture
@@ -102,6 +105,27 @@ def test_an_interrupted_run_ends_with_the_same_weights_bit_by_bit(place):
     parts = weights(place, 'parts')
     for name, tensor in weights(place, 'whole').items():
         assert torch.equal(parts[name], tensor)
+
+
+def test_a_full_disk_costs_checkpoints_and_log_lines_and_not_the_run(
+        place, monkeypatch, capsys):
+    folder = place / 'run'
+    folder.mkdir()
+    (folder / 'metrics.jsonl').mkdir()
+    real, refused = RunFolder.save, []
+
+    def refuse_first(self, *args, **kwargs):
+        if not refused:
+            refused.append(args[0]['step'])
+            raise CheckpointError('cannot write checkpoint: No space left on device')
+        return real(self, *args, **kwargs)
+    monkeypatch.setattr(RunFolder, 'save', refuse_first)
+    assert train(place, 'run', '--steps', '3', '--checkpoint-minutes', '0') == 0
+    assert refused == [1]
+    shown = capsys.readouterr().out
+    assert 'No space left' in shown and 'metrics.jsonl' in shown
+    assert (folder / 'checkpoints' / 'step_00000003').is_dir()
+    assert load_checkpoint(folder / 'model').is_trained
 
 
 def test_processes_that_read_ahead_change_nothing(place):

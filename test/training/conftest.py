@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The small kind of tiny model."""
 
-from pathlib import Path
-import sys
+from __future__ import annotations
 
 import pytest
+import synthetic_data
 
-sys.path.insert(0, str(Path(__file__).parent))
+from cosmos_policy_ros.diffusion.config import ModelConfig
 
 
 @pytest.fixture(scope='session')
-def small_config(tiny_patch_config):
+def small_config(tiny_patch_config: ModelConfig) -> ModelConfig:
     """Patches, learned positions, prediction of the clean sequence."""
-    from synthetic_data import small_config
-    return small_config(tiny_patch_config)
+    return synthetic_data.small_config(tiny_patch_config)

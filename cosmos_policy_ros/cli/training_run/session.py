@@ -132,9 +132,10 @@ class Session:
             self._set, batch_size=None, sampler=numbers, num_workers=self._options.workers))
 
     def _finish(self, view: RunView, elapsed_s: float) -> None:
+        # The model first: if the disk has room for one thing, let it be this.
+        self._export()
         self._save(elapsed_s)
         reports = self._validate(view)
-        self._export()
         if self._rank == 0:
             self._folder.write_card({
                 **self._card, 'steps': self._trainer.step, 'elapsed_s': round(elapsed_s, 1),

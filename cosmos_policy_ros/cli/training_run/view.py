@@ -10,8 +10,10 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from cosmos_policy_ros.errors import CheckpointError
 from cosmos_policy_ros.training.run_folder import RunFolder
 from cosmos_policy_ros.training.trainer import StepReport
 from cosmos_policy_ros.training.validation import ValidationReport
@@ -94,11 +96,15 @@ class RunView:
         self._reported_s, self._steps_at_report = elapsed_s, report.step
 
     def _log(self, step: int, values: dict[str, float]) -> None:
-        self._folder.log({'step': step, **values})
-        if self._writer is not None:
-            for name, value in values.items():
-                self._writer.add_scalar(name, value, step)
-            self._writer.flush()
+        try:
+            self._folder.log({'step': step, **values})
+            if self._writer is not None:
+                for name, value in values.items():
+                    self._writer.add_scalar(name, value, step)
+                self._writer.flush()
+        # A disk that is full must not end the run.
+        except (CheckpointError, OSError) as error:
+            self._console.print(f'[yellow]{escape(str(error))}[/]', highlight=False)
 
 
 def _line(report: StepReport, means: dict[str, float], rate: float) -> str:
