@@ -82,6 +82,7 @@ class FaultRehearsal:
             velocity_scale=settings.velocity_scale,
             max_acceleration_rad_s2=settings.max_acceleration_rad_s2))
         self._injected_ns = 0
+        self._starts: list[tuple[int, int]] = []
 
     def begin(self) -> None:
         """Wait for the nodes and let the arms move.
@@ -130,12 +131,14 @@ class FaultRehearsal:
         probe.forget()
         injected_ns = self._injected_ns = probe.now_ns
         self._begin_fault(case)
+        begun_ns = probe.now_ns
         if case.is_tolerated:
             return self._tolerated(case)
         problems = self._await_stop(case)
         stopped_ns, status = self._stop()
         noticed_ns = FaultSigns(
-            probe=probe, settings=self._settings, injected_ns=injected_ns, stopped_ns=stopped_ns,
+            probe=probe, settings=self._settings, injected_ns=injected_ns, begun_ns=begun_ns,
+            stopped_ns=stopped_ns,
         ).noticeable_ns(case)
         probe.spin(STILL_S)
         is_diagnosed = case.goes_on_alone or self._is_diagnosed(status.stop_reason)
@@ -144,7 +147,8 @@ class FaultRehearsal:
         self._end_fault(case)
         problems += self._stillness(case, stopped_ns)
         is_resumed = self._goes_on(case, problems)
-        problems += self._violations([stopped_ns])
+        problems += self._violations([
+            (stopped_ns - SAME_TICK_NS, stopped_ns + BRAKING_NS), *self._starts])
         ticks = probe.groups['follower_left'].count_between(noticed_ns, stopped_ns)
         problems += self._lateness(case, ticks, (stopped_ns - noticed_ns) / 1e9)
         return FaultOutcome(
@@ -159,7 +163,7 @@ class FaultRehearsal:
         self._end_fault(case)
         reasons = [status.stop_reason for _, status in self._probe.arm_statuses
                    if status.state != 'moving']
-        problems = self._violations([])
+        problems = self._violations(self._starts)
         if reasons:
             problems.append(f'the arms did not go on: {reasons[0]}')
         is_resumed = self._goes_on(case, problems)
@@ -174,7 +178,8 @@ class FaultRehearsal:
             lambda: bool(self._stops()), NOTICE_TIMEOUT_S, f'a stop after {case.label}')
         if not case.goes_on_alone:
             # Arms that already wait for a chunk hold a moment later.
-            self._wait_for('holding')
+            self._probe.wait_until(lambda: self._stop()[1].state == 'holding', RESUME_TIMEOUT_S,
+                                   'a hold of the arms')
         _, status = self._stop()
         if status.stop_reason != case.reason:
             return [f'reason {status.stop_reason}: {status.detail}']
@@ -231,8 +236,7 @@ class FaultRehearsal:
             return False
         return True
 
-    def _violations(self, stops_ns: list[int]) -> list[str]:
-        stops = [(stop - SAME_TICK_NS, stop + BRAKING_NS) for stop in stops_ns]
+    def _violations(self, stops: list[tuple[int, int]]) -> list[str]:
         return [f'{name}: {text}'
                 for (name, group), (arm_limits, gripper_limits) in zip(
                     self._probe.groups.items(), self._limits)
@@ -270,7 +274,10 @@ class FaultRehearsal:
         deadline_s = time.monotonic() + RESUME_TIMEOUT_S
         while True:
             try:
+                asked_ns = self._probe.now_ns
                 self._probe.trigger('/arm_node/resume', timeout_s=ANSWER_TIMEOUT_S)
+                # Commands begin anew at the measured pose, in one step.
+                self._starts = [(asked_ns, self._probe.now_ns + SAME_TICK_NS)]
                 return
             except RobotError:
                 if time.monotonic() > deadline_s:

@@ -35,13 +35,15 @@ class FaultSigns:
     Attributes:
         probe: The record.
         settings: Parameters of the nodes.
-        injected_ns: When the fault was injected in [ns].
+        injected_ns: When the fault was asked for in [ns].
+        begun_ns: When it was in force for certain in [ns].
         stopped_ns: When the arms stopped in [ns].
     """
 
     probe: MotionProbe
     settings: RehearsalSettings
     injected_ns: int
+    begun_ns: int
     stopped_ns: int
 
     def noticeable_ns(self, case: FaultCase) -> int:
@@ -84,7 +86,7 @@ class FaultSigns:
     def _travelled_ns(self, arm_name: str) -> int:
         track = self.probe.groups[arm_name]
         later = [(sent, values) for sent, values in zip(track.times_ns, track.values)
-                 if sent >= self.injected_ns]
+                 if sent >= self.begun_ns]
         return next((sent for sent, values in later
                      if abs(values - later[0][1]).max() > MAX_TRAVEL_RAD), self.stopped_ns)
 
