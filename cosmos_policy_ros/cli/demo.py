@@ -16,11 +16,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from cosmos_policy_ros.bringup import BringupOptions, describe_bringup, require_ros
 from cosmos_policy_ros.cli.processes import NodeProcesses, stay_on_this_machine
 from cosmos_policy_ros.cli.report import VIDEO_NAME, write_episode_report
+from cosmos_policy_ros.errors import RobotError
 
 STARTUP_TIMEOUT_S = 90.0
 # After success the arms are shown at rest for a moment.
 AFTERGLOW_S = 1.0
 SWITCH_PERIOD_S = 5.0
+# What a machine that is busy for half a second does to streams.
+PAUSES = ('joint_states_stale', 'images_stale')
 # A search that two cores finish while the arms still move along the last chunk.
 DEMO_PLANNING = {'num_candidates': 4, 'is_joint': True, 'planning_deadline_s': 1.2}
 DOMAIN_ID = '97'
@@ -120,6 +123,7 @@ def _follow(operator: object, processes: NodeProcesses, options: DemoOptions,
     while time.monotonic() < end_s:
         operator.spin(0.2)
         processes.check()
+        _resume_after_pause(operator, progress.console)
         if options.mode == 'switching' and time.monotonic() > switch_s:
             switch_s += SWITCH_PERIOD_S
             _switch_mode(operator)
@@ -127,6 +131,19 @@ def _follow(operator: object, processes: NodeProcesses, options: DemoOptions,
                         description=_describe(operator))
         if operator.status['simulated_aloha_node'].success:
             end_s = min(end_s, time.monotonic() + AFTERGLOW_S)
+
+
+def _resume_after_pause(operator: object, console: Console) -> None:
+    """Start arms again that hold because a busy machine paused the streams."""
+    arm = operator.status['arm_node']
+    if arm.state != 'holding' or arm.stop_reason not in PAUSES:
+        return
+    try:
+        operator.trigger('/arm_node/resume')
+    except RobotError:
+        return  # Not fresh yet.
+    console.print(f'[yellow]the machine paused ({arm.stop_reason}: {arm.detail}); resumed[/]',
+                  soft_wrap=True)
 
 
 def _switch_mode(operator: object) -> None:
