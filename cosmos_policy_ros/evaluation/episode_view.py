@@ -6,16 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import av
 import numpy as np
 
-from cosmos_policy_ros.errors import RecordingError
 from cosmos_policy_ros.evaluation.contact_sheet import ContactSheet
 from cosmos_policy_ros.evaluation.episode_series import EpisodeSeries
 from cosmos_policy_ros.evaluation.episode_topics import EpisodeTopics
 from cosmos_policy_ros.evaluation.moving_plots import MovingPlots
 from cosmos_policy_ros.evaluation.playback import Playback
-from cosmos_policy_ros.evaluation.video import draw_sheet, encode_video
+from cosmos_policy_ros.evaluation.video import draw_sheet, write_video
 from cosmos_policy_ros.recording.reader import EpisodeReader
 
 _NS_PER_S = 1e9
@@ -46,16 +44,7 @@ def render_view(
     sheet = ContactSheet(playback.cameras)
     plots = MovingPlots(series, width_px=sheet.size[0])
     frames = _draw(playback, sheet, plots, reader.metadata.task, series.start_ns, on_progress)
-    draft = path.with_name(f'{path.name}.partial')
-    try:
-        encode_video(draft, (sheet.size[0], sheet.size[1] + plots.height_px), frame_rate_hz,
-                     frames)
-        draft.replace(path)
-    # PyAV reports what the operating system refuses as OSError or as its own kind.
-    except (OSError, av.FFmpegError) as error:
-        raise RecordingError(f'cannot write video {path}: {error}') from error
-    finally:
-        draft.unlink(missing_ok=True)
+    write_video(path, (sheet.size[0], sheet.size[1] + plots.height_px), frame_rate_hz, frames)
     return len(playback)
 
 

@@ -39,23 +39,39 @@ def render_video(
     """
     playback = Playback(reader, topics, frame_rate_hz=frame_rate_hz)
     sheet = ContactSheet(playback.cameras)
+    write_video(path, sheet.size, frame_rate_hz,
+                _draw_frames(playback, sheet, reader.metadata.task, on_progress))
+    return len(playback)
+
+
+def write_video(
+    path: Path, size: tuple[int, int], frame_rate_hz: int, frames: Iterable[np.ndarray],
+) -> None:
+    """Write a video (H.264, MP4), replacing an older one only by a complete one.
+
+    Args:
+        path: The video file.
+        size: Width and height of the frames, both even.
+        frame_rate_hz: Frames per second.
+        frames: Pictures of shape (H, W, 3), uint8, RGB.
+
+    Raises:
+        RecordingError: If it cannot be written.
+    """
     draft = path.with_name(f'{path.name}.partial')
     try:
-        encode_video(draft, sheet.size, frame_rate_hz,
-                     _draw_frames(playback, sheet, reader.metadata.task, on_progress))
+        _encode(draft, size, frame_rate_hz, frames)
         draft.replace(path)
     # PyAV reports what the operating system refuses as OSError or as its own kind.
     except (OSError, av.FFmpegError) as error:
         raise RecordingError(f'cannot write video {path}: {error}') from error
     finally:
         draft.unlink(missing_ok=True)
-    return len(playback)
 
 
-def encode_video(
+def _encode(
     path: Path, size: tuple[int, int], frame_rate_hz: int, frames: Iterable[np.ndarray],
 ) -> None:
-    """Write RGB frames of one size, width and height even, as H.264 in MP4."""
     with av.open(str(path), 'w', format='mp4', options={'movflags': 'faststart'}) as container:
         stream = container.add_stream('libx264', rate=Fraction(frame_rate_hz))
         stream.width, stream.height = size

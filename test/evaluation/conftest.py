@@ -5,13 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from rosbags.typesys.store import Typestore
 from synthetic_episode import (
-    begin_recorder, MESSAGE_FOLDERS, NAMES, Shape, SyntheticRecorder, write_synthetic_episode)
+    begin_recorder, link_messages, NAMES, robot_typestore, Shape, SyntheticRecorder,
+    write_synthetic_episode)
 
 from cosmos_policy_ros.evaluation.episode_topics import episode_topics, EpisodeTopics
 from cosmos_policy_ros.recording.reader import EpisodeReader
@@ -21,23 +20,13 @@ from cosmos_policy_ros.spec.aloha import ALOHA
 @pytest.fixture(scope='session')
 def typestore() -> Typestore:
     """Message types of Jazzy, the Interbotix drivers and this package."""
-    store = get_typestore(Stores.ROS2_JAZZY)
-    for package, folder in MESSAGE_FOLDERS.items():
-        types: dict[str, Any] = {}
-        for path in folder.glob('*.msg'):
-            types |= get_types_from_msg(path.read_text(), f'{package}/msg/{path.stem}')
-        store.register(types)
-    return store
+    return robot_typestore()
 
 
 @pytest.fixture(scope='session')
 def message_prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Installation prefix that holds the message definitions of the source tree."""
-    prefix = tmp_path_factory.mktemp('prefix')
-    for package, folder in MESSAGE_FOLDERS.items():
-        (prefix / 'share' / package).mkdir(parents=True)
-        (prefix / 'share' / package / 'msg').symlink_to(folder)
-    return prefix
+    return link_messages(tmp_path_factory.mktemp('prefix'))
 
 
 @pytest.fixture(scope='session')

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from rosbags.typesys.store import Typestore
 
 from cosmos_policy_ros.recording.episode import EpisodeLabel, EpisodeMetadata
@@ -154,6 +155,25 @@ def moving_square(size: tuple[int, int], time_s: float) -> np.ndarray:
     pixels[side:2 * side, left:left + side] = 230
     pixels[..., 0] = round(time_s * 25) % 256
     return pixels
+
+
+def robot_typestore() -> Typestore:
+    """Return the message types of Jazzy, the Interbotix drivers and this package."""
+    store = get_typestore(Stores.ROS2_JAZZY)
+    for package, folder in MESSAGE_FOLDERS.items():
+        types: dict[str, Any] = {}
+        for path in folder.glob('*.msg'):
+            types |= get_types_from_msg(path.read_text(), f'{package}/msg/{path.stem}')
+        store.register(types)
+    return store
+
+
+def link_messages(prefix: Path) -> Path:
+    """Turn a folder into an installation prefix with the messages of the source tree."""
+    for package, folder in MESSAGE_FOLDERS.items():
+        (prefix / 'share' / package).mkdir(parents=True)
+        (prefix / 'share' / package / 'msg').symlink_to(folder)
+    return prefix
 
 
 def begin_recorder(directory: Path, task: str, typestore: Typestore) -> SyntheticRecorder:

@@ -18,6 +18,7 @@ import cv2
 
 from cosmos_policy_ros.errors import CosmosPolicyError
 from cosmos_policy_ros.recording.episode import EPISODE_FILE
+from cosmos_policy_ros.recording.exchange.exchange_result import ExchangeResult
 from cosmos_policy_ros.recording.exchange.exporter import Exporter
 from cosmos_policy_ros.recording.exchange.ledger import (
     Ledger, LEDGER_FILE, LedgerEntry, open_ledger)
@@ -46,28 +47,11 @@ class EpisodeSource:
     names: Mapping[str, str]
 
 
-@dataclass(kw_only=True)
-class ExportResult:
-    """What an export did.
-
-    Attributes:
-        written: Episodes written now.
-        skipped: Episodes that were there already.
-        refused: Episode to why it was not exported.
-        steps: Steps written now.
-    """
-
-    written: int = 0
-    skipped: int = 0
-    refused: dict[str, str]
-    steps: int = 0
-
-
 def run_export(
     sources: Sequence[EpisodeSource], output: Path, exporter: Exporter,
     settings: ResampleSettings, *, processes: int = 1, overwrite: bool = False,
     on_progress: Callable[[int], None] = lambda steps: None,
-) -> ExportResult:
+) -> ExchangeResult:
     """Export episodes; those that were exported before are skipped.
 
     An episode that is refused does not stop the others. Every episode is written aside and moved
@@ -90,7 +74,7 @@ def run_export(
         _delete_export(output)
     ledger = open_ledger(output, exporter.format_name, _settings(exporter, settings))
     _complete_moves(ledger, exporter)
-    result = ExportResult(refused={})
+    result = ExchangeResult(refused={})
     todo = [source for source in sources if not _is_done(source, ledger, result)]
     writing = partial(_write, output=output, exporter=exporter, settings=settings)
     for source, content in _write_all(todo, writing, processes, on_progress):
@@ -114,7 +98,7 @@ def _delete_staging(output: Path) -> None:
     shutil.rmtree(output / STAGING, ignore_errors=True)
 
 
-def _is_done(source: EpisodeSource, ledger: Ledger, result: ExportResult) -> bool:
+def _is_done(source: EpisodeSource, ledger: Ledger, result: ExchangeResult) -> bool:
     entry = ledger.find(str(source.path.resolve()))
     if entry is None:
         return False
@@ -224,7 +208,7 @@ def _counted(episode: SteppedEpisode, on_step: Callable[[], None]) -> Iterator[S
 
 def _place(
     source: EpisodeSource, result_of: Callable[[], dict[str, Any]], ledger: Ledger,
-    exporter: Exporter, result: ExportResult,
+    exporter: Exporter, result: ExchangeResult,
 ) -> None:
     try:
         content = result_of()

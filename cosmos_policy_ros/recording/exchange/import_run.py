@@ -11,29 +11,13 @@ import shutil
 from cosmos_policy_ros.errors import RecordingError
 from cosmos_policy_ros.recording.encode import encode_message
 from cosmos_policy_ros.recording.episode import EPISODE_FILE, EpisodeMetadata
+from cosmos_policy_ros.recording.exchange.exchange_result import ExchangeResult
 from cosmos_policy_ros.recording.exchange.step_messages import step_messages
 from cosmos_policy_ros.recording.reader import EpisodeReader
 from cosmos_policy_ros.recording.step import Step, SteppedEpisode
 from cosmos_policy_ros.recording.topic import Topic
 from cosmos_policy_ros.recording.writer import EpisodeWriter
 from cosmos_policy_ros.spec.robot import RobotSpec
-
-
-@dataclass(kw_only=True)
-class ImportResult:
-    """What an import did.
-
-    Attributes:
-        written: Episodes written now.
-        skipped: Episodes that were there already.
-        refused: Episode to why it was not imported.
-        steps: Steps written now.
-    """
-
-    written: int = 0
-    skipped: int = 0
-    refused: dict[str, str]
-    steps: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +42,7 @@ class ImportTarget:
 def run_import(
     episodes: Iterator[SteppedEpisode], target: ImportTarget, *,
     on_progress: Callable[[str, int], None] = lambda name, steps: None,
-) -> ImportResult:
+) -> ExchangeResult:
     """Write episodes; those that were imported before are skipped.
 
     An episode that is refused does not stop the others, as long as the next can be found.
@@ -68,7 +52,7 @@ def run_import(
         target: Where they go.
         on_progress: Called with the name of the episode and all steps so far, after every step.
     """
-    result = ImportResult(refused={})
+    result = ExchangeResult(refused={})
     for episode in _each(episodes, result):
         metadata = replace(episode.metadata, robot=target.robot.name,
                            software_version=target.software_version)
@@ -84,7 +68,7 @@ def run_import(
 
 
 def _each(
-    episodes: Iterator[SteppedEpisode], result: ImportResult,
+    episodes: Iterator[SteppedEpisode], result: ExchangeResult,
 ) -> Iterator[SteppedEpisode]:
     try:
         yield from episodes
@@ -111,7 +95,7 @@ def _is_imported(path: Path, metadata: EpisodeMetadata, overwrite: bool) -> bool
 
 def _write(
     episode: SteppedEpisode, metadata: EpisodeMetadata, target: ImportTarget,
-    on_step: Callable[[Step], None], result: ImportResult,
+    on_step: Callable[[Step], None], result: ExchangeResult,
 ) -> None:
     writer = EpisodeWriter(target.output, metadata, name=episode.name)
     step = None

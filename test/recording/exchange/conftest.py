@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.synthetic_episode import (
-    MESSAGE_FOLDERS, NAMES, Shape, write_synthetic_episode)
+    link_messages, NAMES, robot_typestore, Shape, write_synthetic_episode)
 import numpy as np
 import pytest
-from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from rosbags.typesys.store import Typestore
 
 from cosmos_policy_ros.bringup import load_preset
@@ -30,23 +29,13 @@ assert PRESET_NAMES.items() >= NAMES.items()
 @pytest.fixture(scope='session')
 def robot_types() -> Typestore:
     """Message types of Jazzy, the Interbotix drivers and this package."""
-    store = get_typestore(Stores.ROS2_JAZZY)
-    for package, folder in MESSAGE_FOLDERS.items():
-        types: dict[str, Any] = {}
-        for path in folder.glob('*.msg'):
-            types |= get_types_from_msg(path.read_text(), f'{package}/msg/{path.stem}')
-        store.register(types)
-    return store
+    return robot_typestore()
 
 
 @pytest.fixture(scope='session')
 def installed_messages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Installation prefix that holds the message definitions of the source tree."""
-    prefix = tmp_path_factory.mktemp('prefix')
-    for package, folder in MESSAGE_FOLDERS.items():
-        (prefix / 'share' / package).mkdir(parents=True)
-        (prefix / 'share' / package / 'msg').symlink_to(folder)
-    return prefix
+    return link_messages(tmp_path_factory.mktemp('prefix'))
 
 
 @pytest.fixture

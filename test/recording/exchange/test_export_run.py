@@ -20,7 +20,8 @@ from cosmos_policy_ros.recording.episode import EpisodeLabel, relabel
 from cosmos_policy_ros.recording.exchange.aloha_export import AlohaExporter
 from cosmos_policy_ros.recording.exchange.cosmos_export import (
     CosmosExporter, CosmosRolloutExporter)
-from cosmos_policy_ros.recording.exchange.export_run import ExportResult, run_export, STAGING
+from cosmos_policy_ros.recording.exchange.exchange_result import ExchangeResult
+from cosmos_policy_ros.recording.exchange.export_run import run_export, STAGING
 from cosmos_policy_ros.recording.exchange.lerobot_export import LeRobotExporter
 from cosmos_policy_ros.recording.resample import ResampleSettings
 
@@ -37,7 +38,7 @@ def two(write_episode: Callable[..., Path],
 
 
 def export(paths: list[Path], output: Path, exporter: object = EXPORTER,
-           **options: object) -> ExportResult:
+           **options: object) -> ExchangeResult:
     """Export episodes one after the other."""
     return run_export([source_of(path) for path in paths], output, exporter,
                       ResampleSettings(), **options)

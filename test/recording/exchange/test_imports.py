@@ -16,7 +16,8 @@ from recording.exchange.conftest import steps_of, target_of
 
 from cosmos_policy_ros.errors import RecordingError
 from cosmos_policy_ros.recording.exchange.formats import open_episodes
-from cosmos_policy_ros.recording.exchange.import_run import ImportResult, run_import
+from cosmos_policy_ros.recording.exchange.exchange_result import ExchangeResult
+from cosmos_policy_ros.recording.exchange.import_run import run_import
 from cosmos_policy_ros.recording.exchange.importer import ImportOptions
 from cosmos_policy_ros.recording.exchange.joint_order import camera_name, joint_indices
 from cosmos_policy_ros.spec.aloha import ALOHA, ALOHA_2_0
@@ -48,7 +49,7 @@ def write_aloha(tmp_path: Path) -> Callable[..., Path]:
 
 
 def run(path: Path, output: Path, format_name: Any = 'aloha_hdf5',
-        **options: Any) -> ImportResult:
+        **options: Any) -> ExchangeResult:
     """Import a data set."""
     return run_import(
         open_episodes(path, format_name, ImportOptions(**{'task': 'stack', **options})),
