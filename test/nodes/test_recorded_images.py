@@ -129,14 +129,18 @@ def test_a_full_disk_is_said_and_what_was_written_can_be_had_back(ros, tmp_path)
     ros.spin_until(world.publishers[0].get_subscription_count, 'the subscription')
     picture = image_from_rgb(np.frombuffer(os.urandom(48 * 64 * 3), np.uint8).reshape(
         48, 64, 3), 0, 'optical')
-    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, usual[1]))
-    try:
-        def is_told():
-            world.publishers[0].publish(picture)
-            return 'File too large' in world.recorder._problem
+    file = tmp_path / 'episode_000000.partial/episode_000000_0.mcap'
 
-        ros.spin_until(is_told, 'the refusal of the disk')
+    def fills_until(is_reached):
+        world.publishers[0].publish(picture)
+        return is_reached()
+
+    ros.spin_until(lambda: fills_until(lambda: file.stat().st_size > 200_000), 'the disk')
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 200_000, usual[1]))
+    try:
+        ros.spin_until(lambda: fills_until(
+            lambda: 'File too large' in world.recorder._problem), 'the refusal of the disk')
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, usual)
     assert 'cosmos-policy recover' in world.recorder._problem
