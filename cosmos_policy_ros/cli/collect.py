@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from functools import cache
-import multiprocessing
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +17,7 @@ import tyro
 from cosmos_policy_ros import __version__
 from cosmos_policy_ros.bringup import load_preset
 from cosmos_policy_ros.cli.task_name import TaskName
+from cosmos_policy_ros.cli.worker_pool import WorkerPool
 from cosmos_policy_ros.evaluation.demonstration import (
     Demonstration, DemonstrationSettings, Demonstrator, FAILURES)
 from cosmos_policy_ros.evaluation.episode_topics import episode_topics
@@ -50,6 +50,19 @@ class CollectOptions:
 _options: CollectOptions | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Collection:
+    """What a collection came to.
+
+    Attributes:
+        num_kept: Successful demonstrations.
+        num_failed: Attempts that failed.
+    """
+
+    num_kept: int
+    num_failed: int
+
+
 @dataclass
 class _Tally:
     kept: int = 0
@@ -66,21 +79,30 @@ def collect(options: CollectOptions) -> int:
     run with the same options goes on where the first one ended.
     """
     console = Console()
+    collection = collect_demonstrations(options, console)
+    console.print(f'{collection.num_kept} demonstrations in {options.output}; '
+                  f'{collection.num_failed} failed attempts in {options.output / FAILURES}',
+                  soft_wrap=True)
+    return 0
+
+
+def collect_demonstrations(options: CollectOptions, console: Console) -> Collection:
+    """Record the demonstrations that are still missing, with a bar on the console.
+
+    Raises:
+        CosmosPolicyError: If the robot or the task is unknown, or the disk refuses.
+    """
     tally = _Tally()
-    with ProcessPoolExecutor(
-            options.workers, mp_context=multiprocessing.get_context('spawn'),
-            initializer=_set_options, initargs=(options,)) as pool, \
+    with WorkerPool(options.workers, _set_options, options) as pool, \
             _progress(console) as progress:
         bar = progress.add_task('collecting', total=options.episodes)
         for _ in _run(pool, options, tally):
             progress.update(bar, completed=tally.kept,
                             description=f'{tally.kept} kept, {tally.failed} failed')
-    console.print(f'{tally.kept} demonstrations in {options.output}; {tally.failed} failed '
-                  f'attempts in {options.output / FAILURES}', soft_wrap=True)
-    return 0
+    return Collection(num_kept=tally.kept, num_failed=tally.failed)
 
 
-def _run(pool: ProcessPoolExecutor, options: CollectOptions, tally: _Tally) -> Iterator[None]:
+def _run(pool: WorkerPool, options: CollectOptions, tally: _Tally) -> Iterator[None]:
     """Try seed after seed, never more than are still wanted at once; yield at every outcome."""
     seed = options.seed
     while tally.kept < options.episodes:

@@ -3,33 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from concurrent.futures import as_completed, ProcessPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-import multiprocessing
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 import tyro
 
-from cosmos_policy_ros import __version__
-from cosmos_policy_ros.bringup import BringupOptions, load_preset
-from cosmos_policy_ros.cli.evaluation_worker import EvaluationJob, run_seed, set_job
-from cosmos_policy_ros.cli.live_evaluation import run_live
+from cosmos_policy_ros.cli.evaluation_run import run_evaluation
 from cosmos_policy_ros.cli.task_name import TaskName
 from cosmos_policy_ros.evaluation.evaluation_result import EvaluationResult
-from cosmos_policy_ros.evaluation.policy_source import PolicySource
-from cosmos_policy_ros.evaluation.rollout import Rollout, RolloutSettings
-from cosmos_policy_ros.policy.planning_settings import PlanningSettings
-from cosmos_policy_ros.robot.motion_settings import MotionSettings, QuerySettings
-from cosmos_policy_ros.simulation.tasks import TASKS
 
 RESULT_NAME = 'evaluation.json'
 
@@ -64,7 +50,7 @@ class EvaluateOptions:
         timeout_s: Virtual time after which an episode has failed in [s].
         live: Run over real topics in real time instead, all nodes as processes. The latency is
             then what it is; workers, videos, record and latency_s do not apply.
-        workers: Processes; each takes one core and loads the policy once.
+        workers: Processes; each takes one core and loads the policy once. 0 takes this one.
         device: Torch device; auto takes a GPU where there is one.
         videos: Which episodes to film.
         max_videos: Most videos to make.
@@ -114,119 +100,10 @@ def evaluate(options: EvaluateOptions) -> int:
     """
     console = Console()
     output = options.output or Path('evaluations') / datetime.now().strftime('%Y%m%d-%H%M%S')
-    job = EvaluationJob(
-        source=_source(options), settings=_settings(options), preset=options.robot,
-        record=options.record, videos=options.videos, video_directory=output / 'videos',
-        max_videos=options.max_videos, software_version=__version__)
-    load_preset(options.robot)
-    run = _run_live if options.live else _run_all
-    with _progress(console) as progress:
-        outcomes = _follow(run(options, job, output), progress, options.episodes)
-    result = EvaluationResult(
-        policy=outcomes[0][1], settings={**_described(job), 'is_live': options.live},
-        rollouts=tuple(rollout for rollout, _ in outcomes))
+    result = run_evaluation(options, output, console)
     result.save(output / RESULT_NAME)
     _print(console, result, output)
     return 0
-
-
-def _source(options: EvaluateOptions) -> PolicySource:
-    return PolicySource(kind=options.policy, checkpoint=options.checkpoint,
-                        planning_checkpoint=options.planning_checkpoint, device=options.device)
-
-
-def _settings(options: EvaluateOptions) -> RolloutSettings:
-    steps = options.denoising_steps
-    planning = None if options.mode == 'direct' else PlanningSettings(
-        num_candidates=options.num_candidates, is_joint=options.is_joint,
-        value_kind=options.value_kind, num_futures=options.num_futures,
-        num_values=options.num_values, num_denoising_steps_action=steps,
-        num_denoising_steps_future=steps, num_denoising_steps_value=steps,
-        aggregation=options.value_aggregation, search_depth=options.search_depth)
-    return RolloutSettings(
-        task=options.task, latency_s=options.latency_s, timeout_s=options.timeout_s,
-        policy_seed=options.policy_seed, num_denoising_steps=steps, planning=planning,
-        motion=MotionSettings(strategy=options.strategy, blend_s=options.blend_s),
-        query=QuerySettings(strategy=options.strategy, blend_s=options.blend_s,
-                            execution_horizon=options.execution_horizon))
-
-
-def _described(job: EvaluationJob) -> dict[str, object]:
-    return {**asdict(job.source), **asdict(job.settings), 'robot': job.preset,
-            'software_version': job.software_version}
-
-
-def _follow(
-    outcomes: Iterable[tuple[Rollout, str]], progress: Progress, total: int,
-) -> list[tuple[Rollout, str]]:
-    """Show the successes so far; return all rollouts with the name of the policy."""
-    bar, seen = progress.add_task('loading the policy', total=total), []
-    for outcome in outcomes:
-        seen.append(outcome)
-        successes = sum(rollout.is_success for rollout, _ in seen)
-        progress.update(
-            bar, advance=1, description=f'{successes} of {len(seen)} succeeded')
-    return seen
-
-
-def _run_all(
-    options: EvaluateOptions, job: EvaluationJob, output: Path,
-) -> Iterator[tuple[Rollout, str]]:
-    """Run every seed in virtual time, in whatever order they end."""
-    del output
-    with _single_threads(), ProcessPoolExecutor(
-            options.workers, mp_context=multiprocessing.get_context('spawn'),
-            initializer=set_job, initargs=(job,)) as pool:
-        futures = [pool.submit(run_seed, seed) for seed in _seeds(options)]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _run_live(
-    options: EvaluateOptions, job: EvaluationJob, output: Path,
-) -> Iterator[tuple[Rollout, str]]:
-    """Run every seed over real topics."""
-    query, planning = job.settings.query, job.settings.planning
-    parameters = {
-        'seed': options.policy_seed, 'execution_horizon': query.execution_horizon,
-        'denoising_steps.action': options.denoising_steps,
-        'denoising_steps.future': options.denoising_steps,
-        'denoising_steps.value': options.denoising_steps}
-    if planning is not None:
-        parameters |= {name: getattr(planning, name) for name in (
-            'num_candidates', 'is_joint', 'value_kind', 'num_futures', 'num_values',
-            'search_depth')}
-    return run_live(BringupOptions(
-        sim=True, start=False, record=False, policy=options.policy, mode=options.mode,
-        checkpoint=options.checkpoint, planning_checkpoint=options.planning_checkpoint,
-        task=TASKS[options.task].text, sim_task=options.task, robot=options.robot),
-        _seeds(options), timeout_s=options.timeout_s, policy_parameters=parameters,
-        log_directory=output / 'logs')
-
-
-def _seeds(options: EvaluateOptions) -> range:
-    return range(options.seed, options.seed + options.episodes)
-
-
-@contextmanager
-def _single_threads() -> Iterator[None]:
-    """Let the workers' libraries take one core each, where the user did not say otherwise."""
-    added = [name for name in ('OMP_NUM_THREADS', 'LP_NUM_THREADS') if name not in os.environ]
-    os.environ.update(dict.fromkeys(added, '1'))
-    try:
-        yield
-    finally:
-        for name in added:
-            del os.environ[name]
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(),
-                    TimeRemainingColumn(), console=console)
 
 
 def _print(console: Console, result: EvaluationResult, output: Path) -> None:

@@ -72,6 +72,10 @@ class EvaluationWorker:
                          self._topics, software_version=self._job.software_version)
         return rollout
 
+    def close(self) -> None:
+        """Free the cameras."""
+        self._loop.close()
+
     def _is_to_be_filmed(self, rollout: Rollout) -> bool:
         wanted = {'none': (), 'failures': (False,), 'successes': (True,), 'all': (False, True)}
         num_made = len(list(self._job.video_directory.glob('*.mp4')))

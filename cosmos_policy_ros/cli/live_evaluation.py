@@ -6,7 +6,7 @@ What virtual time promises is checked here: the rollouts of the same seeds can b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 import time
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ _WATCHED = ('simulated_aloha_node', 'arm_node', 'policy_node')
 
 
 def run_live(
-    options: BringupOptions, seeds: range, *, timeout_s: float,
+    options: BringupOptions, seeds: Sequence[int], *, timeout_s: float,
     policy_parameters: Mapping[str, object], log_directory: Path,
 ) -> Iterator[tuple[Rollout, str]]:
     """Run the seeds one after the other and yield what came of each, with the policy's name.

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 import tyro
 
+from cosmos_policy_ros.cli.ablate import ablate
 from cosmos_policy_ros.cli.bench import bench
 from cosmos_policy_ros.cli.collect import collect
 from cosmos_policy_ros.cli.compare import compare
@@ -22,6 +23,7 @@ from cosmos_policy_ros.cli.export import export
 from cosmos_policy_ros.cli.fault import fault
 from cosmos_policy_ros.cli.fetch import fetch
 from cosmos_policy_ros.cli.import_ import import_
+from cosmos_policy_ros.cli.learn import learn
 from cosmos_policy_ros.cli.parity import parity
 from cosmos_policy_ros.cli.record import record
 from cosmos_policy_ros.cli.recover import recover
@@ -36,7 +38,8 @@ COMMANDS = {'episodes': episodes, 'label': label, 'view': view, 'export': export
             'import': import_, 'up': up, 'demo': demo, 'record': record, 'report': report,
             'doctor': doctor, 'serve': serve, 'fault': fault, 'fetch': fetch, 'embed': embed,
             'parity': parity, 'train': train, 'bench': bench, 'collect': collect,
-            'evaluate': evaluate, 'compare': compare, 'recover': recover}
+            'evaluate': evaluate, 'compare': compare, 'recover': recover,
+            'learn': learn, 'ablate': ablate}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -74,4 +74,5 @@ def train(options: TrainOptions) -> int:
     On several GPUs: torchrun --nproc-per-node 8 -m cosmos_policy_ros.cli.main train ...
     """
     from cosmos_policy_ros.cli.training_run.session import run_session
-    return run_session(options)
+    run_session(options)
+    return 0

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safetensors.torch import save_file
 import torch
 from torch import nn, Tensor
 
@@ -27,6 +26,7 @@ from cosmos_policy_ros.diffusion.config import (
     ModelConfig, save_config, WanAutoencoderConfig)
 from cosmos_policy_ros.diffusion.cosmos_model import CosmosModel
 from cosmos_policy_ros.diffusion.random_weights import draw_random_weights
+from cosmos_policy_ros.diffusion.saved_tensors import save_tensors
 from cosmos_policy_ros.diffusion.text_embedding import (
     load_text_embeddings, save_text_embeddings, TextEmbeddings)
 from cosmos_policy_ros.diffusion.wan_names import released_wan_name
@@ -115,13 +115,12 @@ def save_checkpoint(
     save_config(folder / CONFIG_FILE, model.config)
     save_statistics(folder / STATISTICS_FILES[0], statistics)
     save_text_embeddings(folder / TEXT_FILE, text_embeddings)
-    save_file({NETWORK_PREFIX + name: tensor.contiguous()
-               for name, tensor in model.transformer.state_dict().items()},
-              folder / MODEL_FILES[0])
+    save_tensors(folder / MODEL_FILES[0], {
+        NETWORK_PREFIX + name: tensor for name, tensor in model.transformer.state_dict().items()})
     if isinstance(model.config.autoencoder, WanAutoencoderConfig):
-        save_file({released: model.autoencoder.wan.get_parameter(name).detach().contiguous()
-                   for released, name in _wan_names(model.autoencoder).items()},
-                  folder / AUTOENCODER_FILES[0])
+        save_tensors(folder / AUTOENCODER_FILES[0], {
+            released: model.autoencoder.wan.get_parameter(name).detach()
+            for released, name in _wan_names(model.autoencoder).items()})
 
 
 def load_transformer_weights(transformer: nn.Module, tensors: Mapping[str, Tensor]) -> None:

@@ -11,11 +11,12 @@ import os
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 import torch
 from torch import Tensor
 
 from cosmos_policy_ros.diffusion.safe_pickle import load_torch, read_pickle
+from cosmos_policy_ros.diffusion.saved_tensors import save_tensors
 from cosmos_policy_ros.errors import CheckpointError, ConfigurationError
 
 _PICKLED_TENSOR_NAMES = ('torch._utils._rebuild_tensor_v2', 'collections.OrderedDict')
@@ -100,8 +101,7 @@ def save_text_embeddings(path: Path, embeddings: TextEmbeddings) -> None:
     """Write a file that `load_text_embeddings` reads; one that is there is replaced at once."""
     unfinished = path.with_name(f'.{path.name}.{os.getpid()}')
     try:
-        save_file({task: tensor.contiguous() for task, tensor in embeddings.by_task.items()},
-                  unfinished)
+        save_tensors(unfinished, embeddings.by_task)
         os.replace(unfinished, path)
     except (OSError, SafetensorError) as error:
         unfinished.unlink(missing_ok=True)

@@ -36,18 +36,19 @@ class Panel:
 
 
 class ContactSheet:
-    """Composes panels in columns of two: live above, imagined below."""
+    """Composes panels in columns: live above, imagined below where anything was imagined."""
 
-    def __init__(self, cameras: Sequence[str]) -> None:
-        """Lay out one column per camera."""
+    def __init__(self, cameras: Sequence[str], *, has_imagined: bool = True) -> None:
+        """Lay out one column per camera, of two panels or of the live one alone."""
         self._cameras = tuple(cameras)
+        self._rows = 2 if has_imagined else 1
         self._tiles: dict[tuple[str, int], tuple[np.ndarray | None, np.ndarray]] = {}
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the sheet in [px], both even."""
         width = _GAP + len(self._cameras) * (_TILE[0] + _GAP)
-        return width, _HEADER + 2 * (_CAPTION + _TILE[1]) + _GAP
+        return width, _HEADER + self._rows * (_CAPTION + _TILE[1]) + _GAP
 
     def compose(
         self, panels: Mapping[str, tuple[Panel, Panel]], heading: str, warning: str = '',
@@ -66,7 +67,7 @@ class ContactSheet:
         if warning:
             _write(sheet, warning, (width - _GAP - _text_width(warning), 22), _WARN, width)
         for column, camera in enumerate(self._cameras):
-            for row, panel in enumerate(panels[camera]):
+            for row, panel in enumerate(panels[camera][:self._rows]):
                 left = _GAP + column * (_TILE[0] + _GAP)
                 top = _HEADER + row * (_CAPTION + _TILE[1])
                 _write(sheet, panel.caption, (left, top + 18), _MUTED, _TILE[0])

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -176,11 +176,31 @@ def load_series(reader: EpisodeReader, robot: RobotSpec, topics: EpisodeTopics) 
         RecordingError: If the episode is damaged or its messages have other definitions.
     """
     start_ns, end_ns = _span_ns(reader)
+    present = [topic for topic in _converters(start_ns, robot, topics) if topic in reader.topics]
+    return build_series(decoded_messages(reader, present), robot, topics, (start_ns, end_ns))
+
+
+def build_series(
+    messages: Iterable[tuple[str, int, Any]], robot: RobotSpec, topics: EpisodeTopics,
+    span_ns: tuple[int, int],
+) -> EpisodeSeries:
+    """Return what happened over time according to messages.
+
+    Args:
+        messages: Topic, time in [ns] and message; of other topics than these they are left out.
+        robot: The robot.
+        topics: Which topic is what.
+        span_ns: Times of the first and the last message in [ns].
+
+    Raises:
+        RecordingError: If messages have other definitions.
+    """
+    start_ns, end_ns = span_ns
     samples = {topic: _Samples(start_ns, convert)
                for topic, convert in _converters(start_ns, robot, topics).items()}
-    present = [topic for topic in samples if topic in reader.topics]
-    for topic, log_time_ns, message in decoded_messages(reader, present):
-        samples[topic].add(log_time_ns, message)
+    for topic, time_ns, message in messages:
+        if topic in samples:
+            samples[topic].add(time_ns, message)
     return EpisodeSeries(
         start_ns=start_ns, duration_s=(end_ns - start_ns) / _NS_PER_S,
         joints=tuple(track for index in range(len(robot.arms))

@@ -41,7 +41,7 @@ def render_view(
             written.
     """
     playback = Playback(reader, topics, frame_rate_hz=frame_rate_hz)
-    sheet = ContactSheet(playback.cameras)
+    sheet = ContactSheet(playback.cameras, has_imagined=playback.has_imagined)
     plots = MovingPlots(series, width_px=sheet.size[0])
     frames = _draw(playback, sheet, plots, reader.metadata.task, series.start_ns, on_progress)
     write_video(path, (sheet.size[0], sheet.size[1] + plots.height_px), frame_rate_hz, frames)

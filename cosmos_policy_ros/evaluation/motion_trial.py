@@ -14,8 +14,7 @@ import numpy as np
 from cosmos_policy_ros.evaluation.episode_series import (
     ArmSample, ChunkSample, EpisodeSeries, JointTrack)
 from cosmos_policy_ros.evaluation.motion_chunks import ChunkSource
-from cosmos_policy_ros.evaluation.motion_quality import (
-    idle_share, jerk_rms, split_steps, takeover_gaps)
+from cosmos_policy_ros.evaluation.motion_figures import CONTROL_PERIOD_S, motion_figures
 from cosmos_policy_ros.evaluation.virtual_robot import START_NS, VirtualRobot
 from cosmos_policy_ros.robot.committed_motion import CommittedMotion
 from cosmos_policy_ros.robot.motion_settings import MotionSettings, QuerySettings, Strategy
@@ -28,9 +27,6 @@ from cosmos_policy_ros.spec.action import ActionChunk, JointCommand
 from cosmos_policy_ros.spec.aloha import CHUNK_PERIOD_S
 from cosmos_policy_ros.spec.robot import ArmSpec, RobotSpec
 
-CONTROL_PERIOD_S = 0.02
-# A takeover lasts as long as a blend does.
-TAKEOVER_COMMANDS = round(MotionSettings().blend_s / CONTROL_PERIOD_S) + 1
 # A motion that pauses all the time takes longer; one that never ends is cut off.
 LONGEST_S = 90.0
 ENDLESS_S = 12.0
@@ -129,20 +125,12 @@ class _Trial:
 
     def describe(self) -> MotionTrial:
         series = self._series()
-        steps = split_steps(series, TAKEOVER_COMMANDS)
-        gaps_rad = [np.abs(gap).max() for _, gap in takeover_gaps(series)]
-        arrivals_s = [chunk.stamp_s + chunk.latency_s for chunk in series.chunks]
-        cycles = [sample for sample in series.arm_status
-                  if arrivals_s[0] < sample.time_s <= arrivals_s[-1]]
-        jerks = [jerk_rms(track, series.arm_status)
-                 for track in series.joints if not track.is_gripper]
+        figures = motion_figures(series)
         return MotionTrial(
             strategy=self._strategy, latency_s=self._latency_s, seed=self._seed,
-            duration_s=series.duration_s, chunks=len(series.chunks), rejected=self._rejected,
-            idle_share=idle_share(cycles), takeover=_p99(steps.at_borders),
-            inside=_p99(steps.inside),
-            disagreement_rad=float(np.median(gaps_rad)) if gaps_rad else None,
-            jerk_rms=max((jerk for jerk in jerks if jerk is not None), default=None),
+            duration_s=series.duration_s, chunks=figures.chunks, rejected=self._rejected,
+            idle_share=figures.idle_share, takeover=figures.takeover, inside=figures.inside,
+            disagreement_rad=figures.disagreement_rad, jerk_rms=figures.jerk_rms,
             is_success=self._robot.status.is_success, series=series)
 
     def _is_over(self, length_s: float | None) -> bool:
@@ -195,10 +183,6 @@ class _Trial:
                 for index, name in enumerate(self._spec.joint_names)),
             chunks=tuple(self._chunks), arm_status=tuple(self._states), simulation_status=(),
             refused_samples=0)
-
-
-def _p99(steps: np.ndarray) -> tuple[float, float] | None:
-    return tuple(np.percentile(steps, 99, axis=0).tolist()) if len(steps) else None
 
 
 def _seconds(time_ns: int) -> float:

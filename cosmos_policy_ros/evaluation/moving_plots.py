@@ -14,7 +14,9 @@ import numpy as np
 from cosmos_policy_ros.evaluation.episode_series import EpisodeSeries, JointTrack
 
 _DOTS_PER_INCH = 100
-_HEIGHT_PX = 520
+_ROW_PX, _LEGEND_PX, _FOOT_PX = 160, 36, 40
+# What a joint is told to hold is a line, not a mountain of what it trembles.
+_LEAST_SPAN = 0.2
 _BACKGROUND, _INK, _MUTED, _GRID = '#181c22', '#f0f3f6', '#a0aab4', '#3a424c'
 _MEASURED, _COMMANDED, _CHOSEN = '#5fb3f2', '#ff8a5c', '#ffb042'
 _CURSOR = (255, 255, 255)
@@ -30,7 +32,7 @@ class _Window(NamedTuple):
 
 
 class MovingPlots:
-    """Joints of all arms, and values of chunks and plans, with a line at the shown time."""
+    """Joints of all arms, and values if there are any, with a line at the shown time."""
 
     def __init__(self, series: EpisodeSeries, *, width_px: int) -> None:
         """Draw the plots.
@@ -40,7 +42,8 @@ class MovingPlots:
             width_px: Width of the picture in [px].
         """
         self._duration_s = max(series.duration_s, 1e-3)
-        figure = Figure(figsize=(width_px / _DOTS_PER_INCH, _HEIGHT_PX / _DOTS_PER_INCH),
+        height_px = _num_rows(series) * _ROW_PX + _FOOT_PX
+        figure = Figure(figsize=(width_px / _DOTS_PER_INCH, height_px / _DOTS_PER_INCH),
                         dpi=_DOTS_PER_INCH, facecolor=_BACKGROUND)
         plots = _draw(figure, series, self._duration_s)
         canvas = FigureCanvasAgg(figure)
@@ -63,24 +66,32 @@ class MovingPlots:
         return picture
 
 
+def _num_rows(series: EpisodeSeries) -> int:
+    """Rows of plots: one for each arm, and one for values if there are any."""
+    return 3 if series.chunks else 2
+
+
 def _draw(figure: Figure, series: EpisodeSeries, duration_s: float) -> list[Axes]:
     columns = max(1, len(series.joints) // 2)
-    grid = figure.add_gridspec(3, columns, left=0.035, right=0.99, top=0.93, bottom=0.075,
-                               hspace=0.45, wspace=0.32)
+    height_px = figure.get_figheight() * _DOTS_PER_INCH
+    grid = figure.add_gridspec(
+        _num_rows(series), columns, left=0.035, right=0.99, hspace=0.45, wspace=0.32,
+        top=1.0 - _LEGEND_PX / height_px, bottom=_FOOT_PX / height_px)
     plots = []
     for index, track in enumerate(series.joints):
         plot = figure.add_subplot(grid[index // columns, index % columns])
         _draw_joint(plot, track)
         plots.append(plot)
-    values = figure.add_subplot(grid[2, :])
-    _draw_values(values, series)
-    plots.append(values)
+    if series.chunks:
+        plots.append(figure.add_subplot(grid[2, :]))
+        _draw_values(plots[-1], series)
     for plot in plots:
         plot.set_xlim(0.0, duration_s)
         _style(plot)
     if series.joints:
         figure.legend(*plots[0].get_legend_handles_labels(), loc='upper right', ncols=2,
                       frameon=False, labelcolor=_MUTED, fontsize=8)
+    figure.text(0.99, 6 / height_px, 'time [s]', ha='right', color=_MUTED, fontsize=7)
     return plots
 
 
@@ -91,6 +102,9 @@ def _draw_joint(plot: Axes, track: JointTrack) -> None:
     unit = '' if track.is_gripper else ' [rad]'
     plot.set_title(f'{track.name.replace("_", " ")}{unit}', loc='left', fontsize=7.5,
                    color=_INK, pad=2)
+    low, high = plot.get_ylim()
+    missing = max(0.0, _LEAST_SPAN - (high - low))
+    plot.set_ylim(low - missing / 2, high + missing / 2)
 
 
 def _draw_values(plot: Axes, series: EpisodeSeries) -> None:
@@ -100,8 +114,8 @@ def _draw_values(plot: Axes, series: EpisodeSeries) -> None:
     plot.plot(*_columns([(chunk.stamp_s, chunk.value) for chunk in series.chunks]),
               color=_CHOSEN, marker='o', ms=4, lw=1.2, label='value of what was done')
     plot.set_ylim(-0.05, 1.05)
-    shown = 'value of plans and action chunks' if series.chunks else 'no action chunks recorded'
-    plot.set_title(f'{shown}, time [s]', loc='left', fontsize=7.5, color=_INK, pad=2)
+    plot.set_title('value of plans and action chunks', loc='left', fontsize=7.5, color=_INK,
+                   pad=2)
     if candidates:
         plot.legend(loc='upper right', frameon=False, fontsize=7, ncols=2, labelcolor=_MUTED)
 

@@ -78,6 +78,11 @@ class Playback:
         self._end_ns = max(topic.last_ns for topic in live)
         self._period_ns = Fraction(_NS_PER_S, frame_rate_hz)
 
+    @property
+    def has_imagined(self) -> bool:
+        """Whether the policy imagined anything for any camera."""
+        return bool(self._imagined)
+
     def __len__(self) -> int:
         """Return the number of moments."""
         return int((self._end_ns - self.start_ns) / self._period_ns) + 1

@@ -38,7 +38,7 @@ def render_video(
             written.
     """
     playback = Playback(reader, topics, frame_rate_hz=frame_rate_hz)
-    sheet = ContactSheet(playback.cameras)
+    sheet = ContactSheet(playback.cameras, has_imagined=playback.has_imagined)
     write_video(path, sheet.size, frame_rate_hz,
                 _draw_frames(playback, sheet, reader.metadata.task, on_progress))
     return len(playback)

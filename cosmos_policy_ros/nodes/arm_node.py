@@ -36,6 +36,8 @@ from cosmos_policy_ros.spec.robot import ArmSpec
 
 AUTOMATIC_START_PERIOD_S = 1.0
 PARKING_TIMEOUT_S = 60.0
+# Before what a user starts, after what the kernel and drivers run.
+REALTIME_PRIORITY = 20
 DRIVER_PARAMETERS = ('prepare_driver', 'position_p_gain', 'driver_timeout_s')
 
 
@@ -351,8 +353,10 @@ class ArmNode(LifecycleNode):
 
 def main() -> int:
     """Run the node until it is interrupted."""
-    # Control goes before everything else, where the user may ask for it.
-    return lifecycle.run(ArmNode, niceness=-10, before_end=ArmNode.park)
+    # Control goes before everything else, where the user may ask for it: among processes of
+    # ordinary priority a tick waits for up to a whole period until one of them is through.
+    return lifecycle.run(ArmNode, niceness=-10, realtime_priority=REALTIME_PRIORITY,
+                         before_end=ArmNode.park)
 
 
 if __name__ == '__main__':

@@ -233,7 +233,8 @@ class PolicyNode(LifecycleNode):
         index, self._num_queries = self._num_queries, self._num_queries + 1
         self._last_latency_s = (
             self._now_ns() - prediction.chunk.stamp_ns) / conversions.NANOSECONDS
-        self._schedule.add_latency(max(self._last_latency_s, 0.0))
+        self._schedule.add_latency(
+            max(self._last_latency_s, 0.0), 'planning' if request.planning else 'direct')
         self._next_query_ns = self._schedule.due_ns(prediction.chunk, self._now_ns())
         self._committed.add(prediction.chunk, self._now_ns(), request.observation.proprio)
         self._report_slowness(self._schedule.problem(prediction.chunk) or '')

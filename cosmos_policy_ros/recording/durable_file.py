@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import os
 from pathlib import Path
 
@@ -13,13 +14,36 @@ def write_durably(path: Path, text: str) -> None:
     Raises:
         OSError: If the disk refuses; the old content then stays.
     """
+    replace_durably(path, lambda draft: draft.write_text(text, encoding='utf-8'))
+
+
+def replace_durably(path: Path, write: Callable[[Path], object]) -> None:
+    """Replace a file in one step by what is written to another place, and flush it to the disk.
+
+    Args:
+        path: The file.
+        write: Writes the new file to the path that it is given.
+
+    Raises:
+        OSError: If the disk refuses; the old file then stays.
+    """
     draft = path.with_name(f'.{path.name}.draft')
-    with draft.open('w', encoding='utf-8') as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    write(draft)
+    sync_and_close(os.open(draft, os.O_RDONLY))
     draft.replace(path)
     sync_directory(path.parent)
+
+
+def sync_files(directory: Path) -> None:
+    """Flush every file in a directory, and the list of their names, to the disk.
+
+    Raises:
+        OSError: If the disk refuses.
+    """
+    for path in directory.iterdir():
+        if path.is_file():
+            sync_and_close(os.open(path, os.O_RDONLY))
+    sync_directory(directory)
 
 
 def sync_directory(directory: Path) -> None:

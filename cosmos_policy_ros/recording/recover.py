@@ -78,8 +78,24 @@ def recover(path: Path) -> Recovery:
     if target.exists():
         raise RecordingError(f'{folder} cannot become {target}, which exists; rename one of them')
     file_path = folder / mcap_name(target.name)
-    with _refusing(folder), _locked(file_path) as file:
+    with _refusing(folder), locked(file_path) as file:
         return _recover(InterruptedFile(file, file_path), target)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that nobody is recording to, and keep others from it meanwhile.
+
+    Raises:
+        RecordingError: If somebody is.
+    """
+    with path.open('rb') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RecordingError(f'{path} is being recorded at this moment; stop the recorder '
+                                 'instead') from error
+        yield file
 
 
 def _recover(source: InterruptedFile, target: Path) -> Recovery:
@@ -173,18 +189,6 @@ class _Copy:
         self.counts[topic] += 1
         first_ns, last_ns = self._times_ns or (message.log_time, message.log_time)
         self._times_ns = [min(first_ns, message.log_time), max(last_ns, message.log_time)]
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that nobody is recording to, and keep others from recovering it meanwhile."""
-    with path.open('rb') as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RecordingError(f'{path} is being recorded at this moment; stop the recorder '
-                                 'instead') from error
-        yield file
 
 
 @contextmanager

@@ -56,7 +56,7 @@ class EpisodeWriter:
 
     def __init__(
         self, directory: Path, metadata: EpisodeMetadata, *, name: str | None = None,
-        compression: str = 'zstd',
+        compression: str = 'zstd', overwrite: bool = False,
     ) -> None:
         """Begin an episode.
 
@@ -65,6 +65,7 @@ class EpisodeWriter:
             metadata: What is known at the start.
             name: Name of the episode; the next free `episode_NNNNNN` if None.
             compression: `zstd`, `lz4` or `none`.
+            overwrite: Replace an episode of the same name once this one is complete.
 
         Raises:
             RecordingError: If the name is taken or no name, the compression is unknown, or the
@@ -81,6 +82,7 @@ class EpisodeWriter:
         self._path = directory / name
         self._partial = directory / f'{name}{PARTIAL_SUFFIX}'
         self._metadata = metadata
+        self._overwrites = overwrite
         self._lock = Lock()
         self._problem = ''
         self._topics: dict[str, Topic] = {}
@@ -231,7 +233,7 @@ class EpisodeWriter:
                                  'overwritten') from error
         except OSError as error:
             raise RecordingError(f'cannot make {self._partial}: {error}') from error
-        if self._path.exists():
+        if self._path.exists() and not self._overwrites:
             self._partial.rmdir()
             raise RecordingError(f'episode {self._path} exists; episodes are never overwritten')
 
@@ -272,10 +274,19 @@ class EpisodeWriter:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._save_descriptions(label, ended_ns)
+        if self._overwrites:
+            self._remove_replaced()
         if self._path.exists():
             raise OSError(f'{self._path} appeared during the recording')
         self._partial.rename(self._path)
         sync_directory(self._path.parent)
+
+    def _remove_replaced(self) -> None:
+        """Delete the episode that has our name; an interruption never leaves half of it there."""
+        aside = self._partial / 'replaced'
+        if self._path.exists():
+            self._path.rename(aside)
+            shutil.rmtree(aside)
 
     def _save_descriptions(self, label: EpisodeLabel, ended_ns: int) -> None:
         topics: Mapping[Topic, int] = {

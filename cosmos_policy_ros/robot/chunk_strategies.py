@@ -101,7 +101,7 @@ class EnsembleMember:
     Attributes:
         course: The course.
         entered_ns: Time in [ns] at which its weight begins to rise from 0.
-        left_ns: Time in [ns] at which its weight is 0 again.
+        left_ns: Time in [ns] at which its weight is 0 again, if others stay longer.
     """
 
     course: Course
@@ -115,7 +115,8 @@ class EnsembleCourse:
 
     The weights are exp(-decay * i), i = 0 being the oldest (ACT, Zhao et al. 2023, algorithm 2),
     times a smooth rise after a course's entry and a smooth fall before it leaves, so that neither
-    makes the mean jump.
+    makes the mean jump. Those that stay longest do not fall: there is nothing that could take over
+    from them, and of weights that vanish together the share of each would change all at once.
 
     Attributes:
         members: The courses, oldest first.
@@ -134,11 +135,14 @@ class EnsembleCourse:
 
     def position_at(self, now_ns: int) -> np.ndarray:
         """Return the weighted mean. Shape (A,)."""
-        members = [member for member in self.members if member.left_ns > now_ns]
-        weights = [self._weight(i, member, now_ns) for i, member in enumerate(members)]
+        longest_ns = max(member.left_ns for member in self.members)
+        members = [member for member in self.members
+                   if member.left_ns > now_ns or member.left_ns == longest_ns]
+        weights = [self._weight(i, member, now_ns, longest_ns)
+                   for i, member in enumerate(members)]
         if not sum(weights):
-            last = max(self.members, key=lambda member: member.left_ns)
-            return last.course.position_at(now_ns)
+            # Before anything has entered.
+            return members[0].course.position_at(now_ns)
         poses = np.array([member.course.position_at(now_ns) for member in members])
         shares = np.array(weights) / sum(weights)
         return np.clip(shares @ poses, poses.min(axis=0), poses.max(axis=0))
@@ -147,9 +151,12 @@ class EnsembleCourse:
         """Return the next action of the newest course. Shape (A,)."""
         return self.members[-1].course.next_action(now_ns)
 
-    def _weight(self, index: int, member: EnsembleMember, now_ns: int) -> float:
+    def _weight(
+        self, index: int, member: EnsembleMember, now_ns: int, longest_ns: int,
+    ) -> float:
         rise = smooth_step((now_ns - member.entered_ns) / self.fade_ns)
-        fall = smooth_step((member.left_ns - now_ns) / self.fade_ns)
+        fall = 1.0 if member.left_ns == longest_ns else smooth_step(
+            (member.left_ns - now_ns) / self.fade_ns)
         return math.exp(-self.decay * index) * rise * fall
 
 

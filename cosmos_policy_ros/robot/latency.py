@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 import math
 from threading import Lock
 
 import numpy as np
 
 from cosmos_policy_ros.errors import ConfigurationError, PredictionError
+
+HICCUP_FACTOR = 2.0
+FORGIVING_ANSWERS = 3
 
 
 class LatencyWindow:
@@ -47,14 +51,35 @@ class LatencyWindow:
         Raises:
             ConfigurationError: If q is outside [0, 100].
         """
-        if not 0 <= q <= 100:
-            raise ConfigurationError(f'percentile is {q}; allowed is 0 to 100')
-        with self._lock:
-            delays_s = tuple(self._delays_s)
-        return float(np.percentile(delays_s, q)) if delays_s else None
+        return _percentile(self._snapshot(), q)
+
+    def usual_percentile(self, q: float) -> float | None:
+        """The same of all delays that are no hiccups.
+
+        A hiccup is a delay of more than `HICCUP_FACTOR` times the longest of the last
+        `FORGIVING_ANSWERS`. So one slow answer is forgotten after three good ones, while what is
+        slow for good, or at least every third time, counts; and of delays that differ by less
+        than that factor every one does.
+
+        Raises:
+            ConfigurationError: If q is outside [0, 100].
+        """
+        delays_s = self._snapshot()
+        longest_s = HICCUP_FACTOR * max(delays_s[-FORGIVING_ANSWERS:], default=0.0)
+        return _percentile([delay_s for delay_s in delays_s if delay_s <= longest_s], q)
 
     @property
     def max(self) -> float | None:
         """Longest delay in the window in [s]; None while empty."""
         with self._lock:
             return max(self._delays_s, default=None)
+
+    def _snapshot(self) -> tuple[float, ...]:
+        with self._lock:
+            return tuple(self._delays_s)
+
+
+def _percentile(delays_s: Sequence[float], q: float) -> float | None:
+    if not 0 <= q <= 100:
+        raise ConfigurationError(f'percentile is {q}; allowed is 0 to 100')
+    return float(np.percentile(delays_s, q)) if delays_s else None

@@ -13,6 +13,8 @@ import math
 from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.robot.settings import require_positive
 
+MODES = ('direct', 'planning')
+
 
 class Strategy(str, Enum):
     """How chunks follow one another."""
@@ -72,19 +74,21 @@ class QuerySettings:
     """When the policy is asked for the next chunk.
 
     Attributes:
+        mode: How a chunk is chosen: `direct` or `planning`.
         strategy: How the arms make chunks follow one another.
         blend_s: Time over which a chunk takes over from its predecessor in [s].
         execution_horizon: Steps after the observation of a chunk at which the next query is due;
             0 is as late as the delay of inference permits.
         latency_percentile: Share of recent delays in [%] that the next is expected not to exceed.
-        latency_window: How many recent delays count.
+        latency_window: How many recent delays of a mode count.
         query_margin_s: How much earlier than needed a chunk is to arrive in [s].
         settle_s: Time between the end of a motion and an observation of arms at rest in [s].
 
     Raises:
-        ConfigurationError: If the strategy is unknown or a value is out of its range.
+        ConfigurationError: If the mode or the strategy is unknown or a value is out of its range.
     """
 
+    mode: str = 'direct'
     strategy: Strategy = Strategy.ASYNC_BLEND
     blend_s: float = 0.2
     execution_horizon: int = 0
@@ -95,6 +99,8 @@ class QuerySettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'strategy', _strategy(self.strategy))
+        if self.mode not in MODES:
+            raise ConfigurationError(f'mode is {self.mode!r}; allowed is {", ".join(MODES)}')
         require_positive(self, 'blend_s', 'query_margin_s', 'settle_s')
         if self.execution_horizon < 0:
             raise ConfigurationError(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from cosmos_policy_ros.robot.latency import LatencyWindow
-from cosmos_policy_ros.robot.motion_settings import QuerySettings, Strategy
+from cosmos_policy_ros.robot.motion_settings import MODES, QuerySettings, Strategy
 from cosmos_policy_ros.robot.settings import NS_PER_S
 from cosmos_policy_ros.spec.action import ActionChunk
 
@@ -21,6 +21,11 @@ class QuerySchedule:
     chunk is taken at the earliest when the present one has come, L after its own. Their blend is
     complete if 2 L + blend <= C. Beyond that the arms pause, for the least share of the time that
     any schedule reaches: see `idle_share`.
+
+    What L is expected to be is told by the answers of late in the same mode: a search takes many
+    times as long as a single sample, so each mode has a window of its own, and going back to one
+    finds its delays again. A single slow answer is forgotten after three good ones, see
+    `LatencyWindow.usual_percentile`.
     """
 
     def __init__(self, settings: QuerySettings = QuerySettings()) -> None:
@@ -30,8 +35,7 @@ class QuerySchedule:
             ConfigurationError: If the window of delays has no room.
         """
         self._settings = settings
-        self._latencies = LatencyWindow(settings.latency_window)
-        self._num_failures = 0
+        self.reset()
 
     def configure(self, settings: QuerySettings) -> None:
         """Change the settings; delays seen are kept if as many are to count as before.
@@ -39,28 +43,35 @@ class QuerySchedule:
         Raises:
             ConfigurationError: If the window of delays has no room.
         """
-        if settings.latency_window != self._settings.latency_window:
-            self._latencies = LatencyWindow(settings.latency_window)
+        is_same_window = settings.latency_window == self._settings.latency_window
         self._settings = settings
+        if not is_same_window:
+            self._latencies = self._no_latencies()
 
-    def add_latency(self, latency_s: float) -> None:
-        """Note the delay in [s] from an observation to the publication of its chunk.
+    def add_latency(self, latency_s: float, mode: str | None = None) -> None:
+        """Note the delay of an answer.
+
+        Args:
+            latency_s: From an observation to the publication of its chunk in [s].
+            mode: How the chunk was chosen; as the settings say if None.
 
         Raises:
-            PredictionError: If it is negative or not finite.
+            PredictionError: If the delay is negative or not finite.
         """
-        self._latencies.add(latency_s)
+        self._latencies[mode or self._settings.mode].add(latency_s)
         self._num_failures = 0
 
     def reset(self) -> None:
         """Forget delays and failures, for example because the policy is another one now."""
-        self._latencies = LatencyWindow(self._settings.latency_window)
+        self._latencies = self._no_latencies()
         self._num_failures = 0
 
     @property
     def expected_latency_s(self) -> float | None:
-        """Delay in [s] that the next chunk is expected not to exceed; None before the first."""
-        return self._latencies.percentile(self._settings.latency_percentile)
+        """Delay in [s] that the next chunk is expected not to exceed; None before the first of
+        the present mode."""
+        return self._latencies[self._settings.mode].usual_percentile(
+            self._settings.latency_percentile)
 
     def due_ns(self, chunk: ActionChunk | None, published_ns: int) -> int:
         """Return the time in [ns] from which on the next query is due.
@@ -103,6 +114,9 @@ class QuerySchedule:
         share = idle_share(strategy, latency_s, length_s)
         return (f'{strategy.value}: chunks of {length_s:.2f} s take {latency_s:.2f} s (allowed: '
                 f'{longest_s:.2f} s), so the arms pause for {share:.0%} of the time')
+
+    def _no_latencies(self) -> dict[str, LatencyWindow]:
+        return {mode: LatencyWindow(self._settings.latency_window) for mode in MODES}
 
     def _played_end_ns(self, chunk: ActionChunk, published_ns: int) -> int:
         return published_ns + _length_ns(chunk) + round(self._settings.settle_s * NS_PER_S)

@@ -71,15 +71,22 @@ def prepare_sources(
 ) -> Iterator[EpisodeSource]:
     """Prepare the episodes that a cache lacks; yield each episode as it is done.
 
+    A single worker is this process.
+
     Raises:
         RecordingError: If an episode cannot be used.
     """
     waiting = [source for source in sources if not is_prepared(cache, source.identity)]
     yield from (source for source in sources if source not in waiting)
+    if workers <= 1:
+        for source in waiting:
+            _prepare(source.path, source.identity, cache, view, open_episode)
+            yield source
+        return
     if not waiting:
         return
     context = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(max(1, min(workers, len(waiting))), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(workers, len(waiting)), mp_context=context) as pool:
         running = {pool.submit(
             _prepare, source.path, source.identity, cache, view, open_episode): source
                    for source in waiting}

@@ -26,10 +26,20 @@ def count(image: np.ndarray, colour) -> int:
     return int(np.count_nonzero((image == colour).all(axis=2)))
 
 
+@pytest.mark.parametrize('has_imagined', [True, False])
 @pytest.mark.parametrize('cameras', [1, 3, 4])
-def test_size_is_even_as_the_video_format_demands(cameras: int):
-    width, height = ContactSheet([str(index) for index in range(cameras)]).size
+def test_size_is_even_as_the_video_format_demands(cameras: int, has_imagined: bool):
+    names = [str(index) for index in range(cameras)]
+    width, height = ContactSheet(names, has_imagined=has_imagined).size
     assert width % 2 == height % 2 == 0
+
+
+def test_where_nothing_was_imagined_no_room_is_left_for_it():
+    sheet = ContactSheet(['a'], has_imagined=False)
+    image = sheet.compose({'a': (plain(RED), plain(GREEN))}, 'heading')
+    assert image.shape[:2] == sheet.size[::-1]
+    assert sheet.size[1] < ContactSheet(['a']).size[1] - 240
+    assert (count(image, RED), count(image, GREEN)) == (320 * 240, 0)
 
 
 def test_cameras_stand_in_columns_live_above_imagined():

@@ -19,6 +19,7 @@ class RosWorld:
 
     def __init__(self, domain_id: int) -> None:
         from rclpy.executors import SingleThreadedExecutor
+        self.domain_id = domain_id
         self.context = rclpy.Context()
         self.context.init(domain_id=domain_id)
         self.executor = SingleThreadedExecutor(context=self.context)

@@ -120,3 +120,37 @@ def test_an_unforeseen_error_of_a_callback_ends_the_process(start):
     process = start('node.create_timer(0.01, lambda: 1 / 0)')
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 1 and 'ZeroDivisionError' in errors
+
+
+REALTIME = '''
+import os
+import threading
+from cosmos_policy_ros.nodes import lifecycle
+{before}
+lifecycle.set_realtime(20)
+told = []
+thread = threading.Thread(target=lambda: told.append(os.sched_getscheduler(0)))
+thread.start()
+thread.join()
+print(os.sched_getscheduler(0) == told[0] == {policy})
+'''
+
+
+def may_be_realtime():
+    """Tell whether this user may ask for real-time scheduling."""
+    script = 'import os; os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))'
+    done = subprocess.run([sys.executable, '-c', script], stderr=subprocess.DEVNULL)
+    return done.returncode == 0
+
+
+@pytest.mark.parametrize('is_permitted', [True, False])
+def test_all_threads_are_real_time_where_it_is_permitted_and_as_before_elsewhere(is_permitted):
+    if not may_be_realtime():
+        pytest.skip('needs root or an rtprio limit')
+    # Nobody, without a limit for real-time priorities, may not ask for them.
+    before = '' if is_permitted else (
+        'import resource; resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0)); os.setuid(65534)')
+    script = REALTIME.format(
+        before=before, policy='os.SCHED_FIFO' if is_permitted else 'os.SCHED_OTHER')
+    process = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
+    assert (process.stdout, process.stderr) == ('True\n', '')

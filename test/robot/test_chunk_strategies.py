@@ -190,6 +190,38 @@ def test_ensemble_keeps_its_weights_when_the_oldest_chunk_leaves():
     assert np.abs(np.diff(course)).max() < 15 / 8 * 4 / 200
 
 
+@hypothesis_settings(deadline=None, max_examples=20)
+@given(values=st.lists(st.floats(-1, 1), min_size=2, max_size=6),
+       gaps_ms=st.lists(st.integers(50, 1800), min_size=5, max_size=5),
+       late_ms=st.lists(st.integers(0, 1500), min_size=6, max_size=6))
+def test_ensemble_of_chunks_that_disagree_never_jumps_wherever_they_end(values, gaps_ms, late_ms):
+    executor = ChunkExecutor(ALOHA, MotionSettings(strategy='temporal_ensemble'))
+    now_ms, past = 2000, []
+    for value, gap_ms, delay_ms in zip(values, [*gaps_ms, 2000], late_ms):
+        is_moving = executor.target_at(now_ms * MS) is not None
+        past = past if is_moving else []
+        anchor = past[-1] if past else np.full(14, value)
+        executor.submit(_constant(value, now_ms - delay_ms), now_ms * MS, anchor)
+        for later_ms in range(now_ms, now_ms + gap_ms, 20):
+            target = executor.target_at(later_ms * MS)
+            if target is not None and past:
+                # Nothing is shared out anew faster than two minimum-jerk fades of 0.2 s at once.
+                assert np.abs(target - past[-1]).max() <= 2 * 15 / 8 * np.ptp(values) * 0.02 / 0.2
+            past = [] if target is None else [target]
+        now_ms += 20 * -(-gap_ms // 20)
+
+
+def test_ensemble_whose_chunks_end_together_goes_on_as_their_mean():
+    executor = ChunkExecutor(ALOHA, MotionSettings(
+        strategy='temporal_ensemble', ensemble_decay=0.0))
+    executor.submit(_constant(0.0, 0), 0, np.zeros(14))
+    executor.submit(_constant(1.0, 0), 500 * MS, np.zeros(14))
+    times_ms = (700, 1500, 1900, 1990, 2000)
+    assert [executor.target_at(t * MS)[0] for t in times_ms] == pytest.approx(5 * [0.5])
+    executor.submit(_constant(0.5, 1000), 2000 * MS, np.zeros(14))
+    assert [executor.target_at(t * MS)[0] for t in (2000, 2050, 2300)] == pytest.approx(3 * [0.5])
+
+
 @pytest.mark.parametrize('strategy', ON_CLOCK)
 def test_flood_of_chunks_costs_no_more_than_a_few_and_follows_the_newest(strategy):
     settings = MotionSettings(strategy=strategy)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, strategies as st
+from hypothesis import given, settings as hypothesis_settings, strategies as st
 from hypothesis.extra.numpy import arrays
 import numpy as np
 import pytest
@@ -32,6 +32,25 @@ def test_commands_build_up_speed_and_a_stop_does_not_wait_for_it_to_fall():
     moving = limiter.positions[0]
     stopped = limiter.stop(START, DT_S, LIMITS).positions[0]
     assert moving - stopped == pytest.approx(LIMITS.velocity_limit[0] * DT_S)
+
+
+@hypothesis_settings(deadline=None, max_examples=25)
+@given(measured=arrays(np.float64, 14, elements=st.floats(-0.2, 0.2)),
+       speed_rad_s=st.floats(-1.5, 1.5), num_before=st.integers(1, 10))
+def test_stop_goes_straight_back_to_what_was_measured_and_never_beyond(
+        measured, speed_rad_s, num_before):
+    limiter = _limiter()
+    for index in range(1, num_before + 1):
+        limiter.limit(START + speed_rad_s * DT_S * index, DT_S, LIMITS)
+    last = limiter.positions
+    hold = START + measured
+    limits = LIMITS.widened_to(hold)
+    course = np.array([last, *(limiter.stop(hold, DT_S, limits).positions for _ in range(30))])
+    ways = np.abs(np.diff(course, axis=0))
+    assert (ways <= LIMITS.velocity_limit * DT_S * (1 + 1e-9)).all()
+    np.testing.assert_allclose(ways.sum(axis=0), np.abs(hold - last), atol=1e-9)
+    np.testing.assert_array_equal(course[-1], hold)
+    assert ((limits.lower <= course) & (course <= limits.upper)).all()
 
 
 def test_jump_that_is_announced_is_no_speed_of_the_target():

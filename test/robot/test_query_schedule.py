@@ -83,9 +83,38 @@ def test_expected_chunk_comes_a_blend_and_a_margin_before_the_old_one_ends(delay
     schedule = QuerySchedule(QuerySettings(latency_window=10))
     for delay_s in delays_s:
         schedule.add_latency(delay_s)
-    expected_s = np.percentile(delays_s[-10:], 95)
+    usual_s = [delay_s for delay_s in delays_s[-10:] if delay_s <= 2 * max(delays_s[-3:])]
+    expected_s = np.percentile(usual_s, 95)
     arrival_s = schedule.due_ns(_chunk(), 0) / 1e9 + expected_s
     assert arrival_s == pytest.approx(CHUNK_S - 0.2 - 0.05, abs=1e-6)
+
+
+@pytest.mark.parametrize('num_before', [1, 3, 30])
+def test_arms_pause_for_one_slow_answer_and_move_on_without_pauses_three_answers_later(num_before):
+    delays_ms = iter([*num_before * [400], 4900])
+    loop = VirtualLoop(Strategy.ASYNC_BLEND, lambda: next(delays_ms, 400))
+    covered = loop.run(100_000)
+    pauses = [tick for tick, is_covered in enumerate(covered) if not is_covered]
+    assert (pauses[-1] - pauses[0]) * 0.02 < 4.9 + 3 * (CHUNK_S + 0.1 + 0.4)
+
+
+@pytest.mark.parametrize('strategy', ASYNC)
+def test_each_mode_has_delays_of_its_own(strategy):
+    schedule = _schedule(0.4, strategy=strategy)
+    schedule.configure(QuerySettings(strategy=strategy, mode='planning'))
+    assert schedule.expected_latency_s is None
+    schedule.add_latency(4.9)
+    assert schedule.expected_latency_s == 4.9 and schedule.problem(_chunk())
+    schedule.configure(QuerySettings(strategy=strategy))
+    schedule.add_latency(4.8, 'planning')
+    assert schedule.expected_latency_s == 0.4, 'a plan that came after the change of mode'
+    schedule.reset()
+    assert schedule.expected_latency_s is None
+
+
+def test_unknown_mode_is_refused():
+    with pytest.raises(ConfigurationError, match="'fast'"):
+        QuerySettings(mode='fast')
 
 
 def test_horizon_in_steps_counts_from_the_observation():

@@ -36,9 +36,10 @@ class Figure:
 
 
 def spread(name: str, samples: Sequence[float], unit: str, *, p99_limit: float | None = None,
-           ) -> list[Figure]:
-    """Median, 99th percentile and maximum of samples; the aim is for the percentile."""
+           max_limit: float | None = None) -> list[Figure]:
+    """Median, 99th percentile and maximum of samples; aims are for the latter two."""
     p50, p99 = np.percentile(samples, [50, 99])
     return [Figure(name=f'{name}, median', value=float(p50), unit=unit),
             Figure(name=f'{name}, p99', value=float(p99), unit=unit, limit=p99_limit),
-            Figure(name=f'{name}, max', value=float(max(samples)), unit=unit)]
+            Figure(name=f'{name}, max', value=float(max(samples)), unit=unit,
+                   limit=max_limit)]

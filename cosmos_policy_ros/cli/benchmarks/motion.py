@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from cosmos_policy_ros.evaluation.motion_chunks import (
@@ -81,11 +82,13 @@ def motion_table(rows: Sequence[MotionRow]) -> Table:
     table = Table(
         'chunks', 'latency', 'strategy', 'idle', 'least', 'gap', 'position step', 'speed step',
         'jerk', 'task',
-        caption='least: what no schedule of one query at a time goes below. gap: median distance '
-        'of old and new chunk at takeovers [mrad]. Steps: 99th percentiles from one command to '
-        'the next, of the worst joint of an arm, during takeovers / elsewhere [mrad, rad/s]. '
-        'jerk: root mean square, worst joint [rad/s^3]. The expert alone has no seams: to each '
-        'chunk an offset of 0.01 rad and a drift of as much are added (standard deviations).')
+        caption=escape(
+            'least: what no schedule of one query at a time goes below. gap: median distance of '
+            'old and new chunk at takeovers [mrad]. Steps: 99th percentiles from one command to '
+            'the next, of the worst joint of an arm, during takeovers / elsewhere [mrad, rad/s]. '
+            'jerk: root mean square, worst joint [rad/s^3]. The expert alone has no seams: to '
+            'each chunk an offset of 0.01 rad and a drift of as much are added (standard '
+            'deviations).'))
     for row in rows:
         trial = row.trial
         table.add_row(

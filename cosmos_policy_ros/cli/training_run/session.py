@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 import os
+from pathlib import Path
 import time
 from typing import TYPE_CHECKING
 
@@ -35,13 +36,37 @@ if TYPE_CHECKING:
     from cosmos_policy_ros.cli.train import TrainOptions
 
 
-def run_session(options: TrainOptions) -> int:
-    """Train, and return the exit status."""
+@dataclass(frozen=True, kw_only=True)
+class TrainingResult:
+    """What a run came to.
+
+    Attributes:
+        model: Folder of the model.
+        is_complete: Whether the budget is spent; otherwise the user stopped it.
+        num_steps: Steps of the run.
+        elapsed_s: Time of the run, all its parts together, in [s].
+        data_identity: Digest of what it learned from.
+        validation: Errors at the end by number of denoising steps; empty without held-out data.
+    """
+
+    model: Path
+    is_complete: bool
+    num_steps: int
+    elapsed_s: float
+    data_identity: str
+    validation: tuple[dict[str, float], ...]
+
+
+def run_session(options: TrainOptions) -> TrainingResult | None:
+    """Train, and return what came of it; None of a dry run."""
     if 'RANK' in os.environ:
         distributed.init_process_group('nccl' if torch.cuda.is_available() else 'gloo')
     try:
         session = Session(options)
-        return session.describe() if options.dry_run else session.run()
+        if not options.dry_run:
+            return session.run()
+        session.describe()
+        return None
     finally:
         if distributed.is_initialized():
             distributed.destroy_process_group()
@@ -83,7 +108,7 @@ class Session:
                 options, self._trainer, self._folder, newest, self._data.identity)
         self._validation_batch: TrainingBatch | None = None
 
-    def describe(self) -> int:
+    def describe(self) -> None:
         """Say what would be trained, and the memory that a step takes in each process."""
         memory = step_memory(
             self._config, self._options.training.batches, is_sharded=self._options.shard,
@@ -93,9 +118,8 @@ class Session:
             f'{len(self._data.learned)} episodes with {len(self._set)} steps to learn from, '
             f'{len(self._data.held_out)} to validate on\n{memory.total / 1e9:.2f} GB in each '
             f'process: {parts}', highlight=False, soft_wrap=True)
-        return 0
 
-    def run(self) -> int:
+    def run(self) -> TrainingResult:
         """Train until the budget is spent or the user stops it; write the model."""
         options, watch = self._options, Stopwatch(time.monotonic_ns, self._before_s)
         is_first = self._rank == 0
@@ -103,6 +127,7 @@ class Session:
             self._folder.write_card(self._card)
         view = RunView(self._console, self._folder, tensorboard=options.tensorboard and is_first)
         saved_s = validated_s = watch.elapsed_s
+        is_complete = True
         try:
             with view:
                 for batch in self._batches():
@@ -122,8 +147,8 @@ class Session:
                         saved_s = elapsed_s
         except KeyboardInterrupt:
             self._console.print('[yellow]stopped; --resume goes on from here[/]')
-        self._finish(view, watch.elapsed_s)
-        return 0
+            is_complete = False
+        return self._finish(view, watch.elapsed_s, is_complete)
 
     def _batches(self) -> Iterator[TrainingBatch]:
         first = self._trainer.step
@@ -131,7 +156,7 @@ class Session:
         return iter(DataLoader(
             self._set, batch_size=None, sampler=numbers, num_workers=self._options.workers))
 
-    def _finish(self, view: RunView, elapsed_s: float) -> None:
+    def _finish(self, view: RunView, elapsed_s: float, is_complete: bool) -> TrainingResult:
         # The model first: if the disk has room for one thing, let it be this.
         self._export()
         self._save(elapsed_s)
@@ -142,6 +167,9 @@ class Session:
                 'samples': self._trainer.step * self._options.training.batches.batch_size,
                 'validation': reports})
         self._console.print(f'model written to {self._folder.model}', soft_wrap=True)
+        return TrainingResult(
+            model=self._folder.model, is_complete=is_complete, num_steps=self._trainer.step,
+            elapsed_s=elapsed_s, data_identity=self._data.identity, validation=tuple(reports))
 
     def _try_to_save(self, elapsed_s: float) -> None:
         """Write a checkpoint; a disk that is full must not end the run."""

@@ -100,7 +100,9 @@ def find_statistics(
     if path is not None:
         statistics = load_statistics(
             path, action_size=config.action_dim, proprio_size=config.proprio_dim)
-        check_statistics(statistics, episodes)
+        # Rollouts may stray; it is the demonstrations that tell other data.
+        check_statistics(statistics, [
+            item.episode for item in data.learned if item.is_demonstration] or episodes)
         return statistics
     for name, dimensions in constant_dimensions(episodes).items():
         if dimensions:

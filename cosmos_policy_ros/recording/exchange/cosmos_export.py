@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 import json
 from pathlib import Path
 import re
+import shutil
 from typing import Any
 
 import cv2
@@ -16,7 +18,7 @@ import h5py
 import numpy as np
 
 from cosmos_policy_ros.errors import RecordingError
-from cosmos_policy_ros.recording.durable_file import write_durably
+from cosmos_policy_ros.recording.durable_file import replace_durably, write_durably
 from cosmos_policy_ros.recording.exchange.exporter import (
     check_name_is_free, episode_facts, move)
 from cosmos_policy_ros.recording.exchange.hdf5_episode import (
@@ -184,13 +186,21 @@ def _place_with_videos(folder: Path, target: Path, number: int) -> None:
     stem = f'episode_{number}'
     cameras = sorted(path.stem for path in folder.glob('*.mp4'))
     if cameras and (folder / _FILE).exists():
-        with h5py.File(folder / _FILE, 'r+') as file:
-            for camera in cameras:
-                file.pop(f'{VIDEO_PATHS}/{camera}', None)
-                file[f'{VIDEO_PATHS}/{camera}'] = f'{stem}_{camera}.mp4'
-    move(folder / _FILE, target / f'{stem}.hdf5')
+        replace_durably(folder / _FILE, partial(
+            _name_videos, folder / _FILE,
+            {camera: f'{stem}_{camera}.mp4' for camera in cameras}))
     for camera in cameras:
         move(folder / f'{camera}.mp4', target / f'{stem}_{camera}.mp4')
+    # Last, so that whoever finds it finds its videos.
+    move(folder / _FILE, target / f'{stem}.hdf5')
+
+
+def _name_videos(source: Path, names: Mapping[str, str], target: Path) -> None:
+    shutil.copyfile(source, target)
+    with h5py.File(target, 'r+') as file:
+        for camera, name in names.items():
+            file.pop(f'{VIDEO_PATHS}/{camera}', None)
+            file[f'{VIDEO_PATHS}/{camera}'] = name
 
 
 def _relative(actions: np.ndarray) -> np.ndarray:

@@ -10,24 +10,29 @@ from functools import partial
 from hashlib import sha256
 import json
 import multiprocessing
+from multiprocessing.connection import wait as wait_for_end
+import os
 from pathlib import Path
 import shutil
+from threading import Thread
 from typing import Any
 
 import cv2
 
 from cosmos_policy_ros.errors import CosmosPolicyError
+from cosmos_policy_ros.recording.durable_file import sync_files
 from cosmos_policy_ros.recording.episode import EPISODE_FILE
 from cosmos_policy_ros.recording.exchange.exchange_result import ExchangeResult
 from cosmos_policy_ros.recording.exchange.exporter import Exporter
 from cosmos_policy_ros.recording.exchange.ledger import (
     Ledger, LEDGER_FILE, LedgerEntry, open_ledger)
+from cosmos_policy_ros.recording.exchange.staging import (
+    alone, delete_staging, make_draft, staged_folder)
 from cosmos_policy_ros.recording.reader import EpisodeReader
 from cosmos_policy_ros.recording.resample import resample, ResampleSettings
 from cosmos_policy_ros.recording.step import Step, SteppedEpisode
 from cosmos_policy_ros.spec.robot import RobotSpec
 
-STAGING = '.partial'
 _FACTS_FILE = 'facts.json'
 _POLL_S = 0.2
 
@@ -67,21 +72,23 @@ def run_export(
         on_progress: Called now and then with the steps that are done.
 
     Raises:
-        RecordingError: If the folder holds something else, or an export with other settings.
+        RecordingError: If the folder holds something else, or an export with other settings, or
+            another export is writing there.
         OSError: If the disk refuses.
     """
     if overwrite:
         _delete_export(output)
     ledger = open_ledger(output, exporter.format_name, _settings(exporter, settings))
-    _complete_moves(ledger, exporter)
     result = ExchangeResult(refused={})
-    todo = [source for source in sources if not _is_done(source, ledger, result)]
-    writing = partial(_write, output=output, exporter=exporter, settings=settings)
-    for source, content in _write_all(todo, writing, processes, on_progress):
-        _place(source, content, ledger, exporter, result)
-    if ledger.entries:
-        exporter.finish(ledger)
-    _delete_staging(output)
+    with alone(output):
+        _complete_moves(ledger, exporter)
+        todo = [source for source in sources if not _is_done(source, ledger, result)]
+        writing = partial(_write, output=output, exporter=exporter, settings=settings)
+        for source, content in _write_all(todo, writing, processes, on_progress):
+            _place(source, content, ledger, exporter, result)
+        if ledger.entries:
+            exporter.finish(ledger)
+        delete_staging(output)
     return result
 
 
@@ -91,11 +98,8 @@ def _settings(exporter: Exporter, settings: ResampleSettings) -> dict[str, Any]:
 
 def _delete_export(output: Path) -> None:
     if (output / LEDGER_FILE).exists():
-        shutil.rmtree(output)
-
-
-def _delete_staging(output: Path) -> None:
-    shutil.rmtree(output / STAGING, ignore_errors=True)
+        with alone(output):
+            shutil.rmtree(output)
 
 
 def _is_done(source: EpisodeSource, ledger: Ledger, result: ExchangeResult) -> bool:
@@ -119,10 +123,6 @@ def _fingerprint(path: Path) -> str:
         elif file.name == EPISODE_FILE:
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _staging_folder(output: Path, source: str) -> Path:
-    return output / STAGING / sha256(source.encode()).hexdigest()[:16]
 
 
 def _write_all(
@@ -167,6 +167,13 @@ def _begin_worker(steps: Any) -> None:
     _steps_of_all = steps
     # Episodes are what runs in parallel, not the parts of one.
     cv2.setNumThreads(1)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when that of the export was killed: nobody waits for its episode."""
+    wait_for_end([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def _count_in_worker() -> None:
@@ -180,22 +187,21 @@ def _write(
 ) -> dict[str, Any]:
     """Write an episode aside, unless that was completed before an interruption."""
     name = str(source.path.resolve())
-    folder = _staging_folder(output, name)
+    folder = staged_folder(output, name)
     fingerprint = _fingerprint(source.path)
     facts_path = folder / _FACTS_FILE
     if facts_path.exists():
         content = json.loads(facts_path.read_text())
         if content['fingerprint'] == fingerprint:
             return content
-    draft = folder.with_suffix('.draft')
-    for stale in (folder, draft):
-        shutil.rmtree(stale, ignore_errors=True)
-    draft.mkdir(parents=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    draft = make_draft(folder)
     episode = resample(EpisodeReader(source.path), source.robot, source.names,
                        replace(settings, cameras=settings.cameras or exporter.cameras))
     facts = exporter.write(replace(episode, read=lambda: _counted(episode, on_step)), draft)
     content = {'source': name, 'fingerprint': fingerprint, 'facts': facts}
     (draft / _FACTS_FILE).write_text(json.dumps(content))
+    sync_files(draft)
     draft.rename(folder)
     return content
 
@@ -217,7 +223,7 @@ def _place(
         result.refused[str(source.path)] = str(error)
         return
     number = ledger.add(LedgerEntry(**content))
-    folder = _staging_folder(ledger.path.parent, content['source'])
+    folder = staged_folder(ledger.path.parent, content['source'])
     exporter.place(folder, number, ledger)
     shutil.rmtree(folder)
     result.written += 1
@@ -227,7 +233,7 @@ def _place(
 def _complete_moves(ledger: Ledger, exporter: Exporter) -> None:
     """Finish what an interruption has left between being listed and being in place."""
     for number, entry in enumerate(ledger.entries):
-        folder = _staging_folder(ledger.path.parent, entry.source)
+        folder = staged_folder(ledger.path.parent, entry.source)
         if folder.exists():
             exporter.place(folder, number, ledger)
             shutil.rmtree(folder)

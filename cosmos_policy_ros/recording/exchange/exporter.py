@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cosmos_policy_ros.errors import RecordingError
+from cosmos_policy_ros.recording.durable_file import sync_directory
 from cosmos_policy_ros.recording.exchange.ledger import Ledger
 from cosmos_policy_ros.recording.step import Step, SteppedEpisode
 
@@ -68,6 +69,7 @@ def move(source: Path, target: Path) -> None:
     check_name_is_free(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     source.replace(target)
+    sync_directory(target.parent)
 
 
 def check_name_is_free(target: Path) -> None:

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-import shutil
 
 from cosmos_policy_ros.errors import RecordingError
 from cosmos_policy_ros.recording.encode import encode_message
 from cosmos_policy_ros.recording.episode import EPISODE_FILE, EpisodeMetadata
 from cosmos_policy_ros.recording.exchange.exchange_result import ExchangeResult
+from cosmos_policy_ros.recording.exchange.interrupted_import import delete_interrupted_import
 from cosmos_policy_ros.recording.exchange.step_messages import step_messages
 from cosmos_policy_ros.recording.reader import EpisodeReader
 from cosmos_policy_ros.recording.step import Step, SteppedEpisode
@@ -45,7 +45,8 @@ def run_import(
 ) -> ExchangeResult:
     """Write episodes; those that were imported before are skipped.
 
-    An episode that is refused does not stop the others, as long as the next can be found.
+    An episode that is refused does not stop the others, as long as the next can be found. One
+    whose import was interrupted is imported anew.
 
     Args:
         episodes: The episodes.
@@ -77,13 +78,12 @@ def _each(
 
 
 def _is_imported(path: Path, metadata: EpisodeMetadata, overwrite: bool) -> bool:
-    """Whether an episode is there; with `overwrite` it is deleted instead."""
+    """Whether an episode is there and stays."""
     if not path.exists():
         return False
     if not (path / EPISODE_FILE).exists():
         raise RecordingError(f'{path} exists and is no episode; it is not overwritten')
     if overwrite:
-        shutil.rmtree(path)
         return False
     have = EpisodeReader(path).metadata
     if (have.task, have.started_ns, have.label) == (
@@ -97,7 +97,8 @@ def _write(
     episode: SteppedEpisode, metadata: EpisodeMetadata, target: ImportTarget,
     on_step: Callable[[Step], None], result: ExchangeResult,
 ) -> None:
-    writer = EpisodeWriter(target.output, metadata, name=episode.name)
+    delete_interrupted_import(target.output / episode.name, metadata)
+    writer = EpisodeWriter(target.output, metadata, name=episode.name, overwrite=target.overwrite)
     step = None
     try:
         for step in episode:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cosmos_policy_ros.errors import RecordingError
+from cosmos_policy_ros.recording.durable_file import replace_durably
 from cosmos_policy_ros.recording.exchange.exporter import (
     check_name_is_free, episode_facts, move)
 from cosmos_policy_ros.recording.exchange.ledger import Ledger
@@ -87,13 +89,10 @@ class LeRobotExporter:
         """Number the rows of the table, then move all, see `Exporter`."""
         output, entry = ledger.path.parent, ledger.entries[number]
         if (folder / _TABLE).exists():
-            table = _numbered(
-                pq.read_table(folder / _TABLE), number, first_index(ledger, number),
-                task_indices(ledger)[entry.facts['task']])
-            numbered = folder / f'numbered_{_TABLE}'
-            pq.write_table(table, numbered)
-            move(numbered, output / self._layout.data_file(number))
-            (folder / _TABLE).unlink()
+            replace_durably(folder / _TABLE, partial(pq.write_table, _numbered(
+                pq.read_table(folder / _TABLE), number,
+                first_index(ledger, number), task_indices(ledger)[entry.facts['task']])))
+            move(folder / _TABLE, output / self._layout.data_file(number))
         for camera in entry.facts['cameras']:
             move(folder / f'{camera}.mp4',
                  output / self._layout.video_file(number, f'{IMAGE_PREFIX}{camera}'))
@@ -134,5 +133,8 @@ def _numbered(table: pa.Table, number: int, first: int, task_index: int) -> pa.T
     for name, values in (('episode_index', np.full(length, number)),
                          ('index', np.arange(first, first + length)),
                          ('task_index', np.full(length, task_index))):
+        # It is there already if an interruption came before the move.
+        if name in table.column_names:
+            table = table.drop_columns([name])
         table = table.append_column(name, pa.array(values, pa.int64()))
     return table

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cosmos_policy_ros.recording.durable_file import write_durably
+from cosmos_policy_ros.recording.durable_file import replace_durably, write_durably
 from cosmos_policy_ros.recording.exchange.ledger import Ledger
 from cosmos_policy_ros.recording.exchange.lerobot_layout import (
     CHUNK_SIZE, EPISODES_JSONL, EPISODES_PARQUET, EPISODES_STATS_JSONL, IMAGE_PREFIX, INFO,
@@ -178,6 +179,4 @@ def _write_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _write_table(path: Path, table: pa.Table) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f'.{path.name}.draft')
-    pq.write_table(table, draft)
-    draft.replace(path)
+    replace_durably(path, partial(pq.write_table, table))

@@ -21,8 +21,9 @@ from cosmos_policy_ros.recording.exchange.aloha_export import AlohaExporter
 from cosmos_policy_ros.recording.exchange.cosmos_export import (
     CosmosExporter, CosmosRolloutExporter)
 from cosmos_policy_ros.recording.exchange.exchange_result import ExchangeResult
-from cosmos_policy_ros.recording.exchange.export_run import run_export, STAGING
+from cosmos_policy_ros.recording.exchange.export_run import run_export
 from cosmos_policy_ros.recording.exchange.lerobot_export import LeRobotExporter
+from cosmos_policy_ros.recording.exchange.staging import STAGING
 from cosmos_policy_ros.recording.resample import ResampleSettings
 
 EXPORTER = CosmosRolloutExporter()

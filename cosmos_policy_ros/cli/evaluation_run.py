@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An evaluation from its options to its result: seeds over processes, or over real topics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import as_completed
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cosmos_policy_ros import __version__
+from cosmos_policy_ros.bringup import BringupOptions, load_preset
+from cosmos_policy_ros.cli.evaluation_worker import (
+    EvaluationJob, EvaluationWorker, run_seed, set_job)
+from cosmos_policy_ros.cli.live_evaluation import run_live
+from cosmos_policy_ros.cli.worker_pool import WorkerPool
+from cosmos_policy_ros.evaluation.evaluation_result import EvaluationResult
+from cosmos_policy_ros.evaluation.policy_source import PolicySource
+from cosmos_policy_ros.evaluation.rollout import Rollout, RolloutSettings
+from cosmos_policy_ros.policy.planning_settings import PlanningSettings
+from cosmos_policy_ros.robot.motion_settings import MotionSettings, QuerySettings
+from cosmos_policy_ros.simulation.tasks import TASKS
+
+if TYPE_CHECKING:
+    from cosmos_policy_ros.cli.evaluate import EvaluateOptions
+
+Outcome = tuple[Rollout, str]
+"""A rollout, and how the policy calls itself."""
+
+
+def run_evaluation(
+    options: EvaluateOptions, output: Path, console: Console, *,
+    known: Sequence[Outcome] = (), on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+) -> EvaluationResult:
+    """Run the seeds of an evaluation, with a bar on the console.
+
+    Args:
+        options: What to evaluate.
+        output: Folder for videos and logs.
+        console: Where to show how far it is.
+        known: Outcomes of seeds that ran before; the others run.
+        on_outcome: Told every new outcome at once.
+
+    Raises:
+        CosmosPolicyError: If the policy cannot be loaded or run.
+    """
+    job = evaluation_job(options, output)
+    load_preset(options.robot)
+    seen = list(known)
+    missing = sorted(set(_seeds(options)) - {rollout.seed for rollout, _ in seen})
+    with _progress(console) as progress:
+        bar = progress.add_task('loading the policy', total=options.episodes,
+                                completed=len(seen))
+        for outcome in _run(options, job, output, missing) if missing else ():
+            on_outcome(outcome)
+            seen.append(outcome)
+            successes = sum(rollout.is_success for rollout, _ in seen)
+            progress.update(
+                bar, advance=1, description=f'{successes} of {len(seen)} succeeded')
+    return EvaluationResult(
+        policy=seen[0][1], settings={**described(job), 'is_live': options.live},
+        rollouts=tuple(rollout for rollout, _ in seen))
+
+
+def _run(
+    options: EvaluateOptions, job: EvaluationJob, output: Path, seeds: Sequence[int],
+) -> Iterator[Outcome]:
+    if options.live:
+        return _run_live(options, job, output, seeds)
+    return _run_pool(options.workers, job, seeds) if options.workers else _run_here(job, seeds)
+
+
+def evaluation_job(options: EvaluateOptions, output: Path) -> EvaluationJob:
+    """Return what the processes of an evaluation are told.
+
+    Raises:
+        ConfigurationError: If an option cannot be used or two contradict each other.
+    """
+    return EvaluationJob(
+        source=_source(options), settings=_settings(options), preset=options.robot,
+        record=options.record, videos=options.videos, video_directory=output / 'videos',
+        max_videos=options.max_videos, software_version=__version__)
+
+
+def _source(options: EvaluateOptions) -> PolicySource:
+    return PolicySource(kind=options.policy, checkpoint=options.checkpoint,
+                        planning_checkpoint=options.planning_checkpoint, device=options.device)
+
+
+def _settings(options: EvaluateOptions) -> RolloutSettings:
+    steps = options.denoising_steps
+    planning = None if options.mode == 'direct' else PlanningSettings(
+        num_candidates=options.num_candidates, is_joint=options.is_joint,
+        value_kind=options.value_kind, num_futures=options.num_futures,
+        num_values=options.num_values, num_denoising_steps_action=steps,
+        num_denoising_steps_future=steps, num_denoising_steps_value=steps,
+        aggregation=options.value_aggregation, search_depth=options.search_depth)
+    return RolloutSettings(
+        task=options.task, latency_s=options.latency_s, timeout_s=options.timeout_s,
+        policy_seed=options.policy_seed, num_denoising_steps=steps, planning=planning,
+        motion=MotionSettings(strategy=options.strategy, blend_s=options.blend_s),
+        query=QuerySettings(strategy=options.strategy, blend_s=options.blend_s,
+                            execution_horizon=options.execution_horizon))
+
+
+def described(job: EvaluationJob) -> dict[str, object]:
+    """Return all that rollouts depend on besides their seeds, as a result keeps it."""
+    return {**asdict(job.source), **asdict(job.settings), 'robot': job.preset,
+            'software_version': job.software_version}
+
+
+def _run_here(job: EvaluationJob, seeds: Sequence[int]) -> Iterator[Outcome]:
+    """Run every seed in virtual time in this process."""
+    with closing(EvaluationWorker(job)) as worker:
+        for seed in seeds:
+            yield worker.run(seed), worker.policy_name
+
+
+def _run_pool(workers: int, job: EvaluationJob, seeds: Sequence[int]) -> Iterator[Outcome]:
+    """Run every seed in virtual time, in whatever order they end."""
+    with _single_threads(), WorkerPool(workers, set_job, job) as pool:
+        for future in as_completed([pool.submit(run_seed, seed) for seed in seeds]):
+            yield future.result()
+
+
+def _run_live(
+    options: EvaluateOptions, job: EvaluationJob, output: Path, seeds: Sequence[int],
+) -> Iterator[Outcome]:
+    """Run every seed over real topics."""
+    query, planning = job.settings.query, job.settings.planning
+    parameters = {
+        'seed': options.policy_seed, 'execution_horizon': query.execution_horizon,
+        'denoising_steps.action': options.denoising_steps,
+        'denoising_steps.future': options.denoising_steps,
+        'denoising_steps.value': options.denoising_steps}
+    if planning is not None:
+        parameters |= {name: getattr(planning, name) for name in (
+            'num_candidates', 'is_joint', 'value_kind', 'num_futures', 'num_values',
+            'search_depth')}
+    return run_live(BringupOptions(
+        sim=True, start=False, record=False, policy=options.policy, mode=options.mode,
+        checkpoint=options.checkpoint, planning_checkpoint=options.planning_checkpoint,
+        task=TASKS[options.task].text, sim_task=options.task, robot=options.robot),
+        seeds, timeout_s=options.timeout_s, policy_parameters=parameters,
+        log_directory=output / 'logs')
+
+
+def _seeds(options: EvaluateOptions) -> range:
+    return range(options.seed, options.seed + options.episodes)
+
+
+@contextmanager
+def _single_threads() -> Iterator[None]:
+    """Let the workers' libraries take one core each, where the user did not say otherwise."""
+    added = [name for name in ('OMP_NUM_THREADS', 'LP_NUM_THREADS') if name not in os.environ]
+    os.environ.update(dict.fromkeys(added, '1'))
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(),
+                    TimeRemainingColumn(), console=console)

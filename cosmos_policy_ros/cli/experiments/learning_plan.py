@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stages of `cosmos-policy learn`, and who is compared with whom at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from cosmos_policy_ros.cli.collect import collect_demonstrations, CollectOptions
+from cosmos_policy_ros.cli.evaluate import EvaluateOptions, RESULT_NAME
+from cosmos_policy_ros.cli.experiments.evaluation_stage import evaluation_stage
+from cosmos_policy_ros.cli.experiments.learning_report import (
+    LearningReport, print_report, write_report)
+from cosmos_policy_ros.cli.experiments.stage import Experiment, Stage
+from cosmos_policy_ros.cli.experiments.training_stage import training_stage
+from cosmos_policy_ros.cli.experiments.video_stage import video_stage
+from cosmos_policy_ros.cli.learn import LearnOptions
+from cosmos_policy_ros.cli.train import TrainOptions
+from cosmos_policy_ros.diffusion.checkpoint_paths import find_checkpoint
+from cosmos_policy_ros.errors import ConfigurationError
+from cosmos_policy_ros.evaluation.evaluation_result import load_result
+from cosmos_policy_ros.training.settings import small_model_settings, TrainingSettings
+
+DIRECT, UNREFINED, REFINED, Q = 'direct', 'planning', 'planning_refined', 'planning_q'
+# 10 % policy, 45 % world-model and 45 % value samples, as the published planning model.
+REFINEMENT_SHARE = 0.1
+_REFINED_MODEL, _Q_MODEL = 'refined', 'refined_q'
+
+
+def run_learning(options: LearnOptions, console: Console) -> LearningReport:
+    """Run all stages and write the report.
+
+    Raises:
+        CosmosPolicyError: If the options contradict each other or a stage cannot be done.
+        KeyboardInterrupt: If the user stops it.
+    """
+    plan = LearningPlan(options, console)
+    records = Experiment(options.output, plan.stages(), console).run()
+    report = LearningReport(
+        task=options.task, is_quick=options.quick, records=records,
+        results={way: load_result(folder / RESULT_NAME)
+                 for way, folder in plan.evaluations.items()},
+        videos=records['videos'].facts if 'videos' in records else {})
+    write_report(report, options.output)
+    print_report(report, options.output, console)
+    return report
+
+
+class LearningPlan:
+    """What is done, in which order, and where its results go.
+
+    Args:
+        options: What the user asked for.
+        console: Where stages show how far they are.
+
+    Raises:
+        CosmosPolicyError: If evaluation and rollouts share seeds, or there is nothing to begin
+            with.
+    """
+
+    def __init__(self, options: LearnOptions, console: Console) -> None:
+        self._options, self._console = options, console
+        self._folder = options.output
+        self._evaluated = range(
+            options.evaluation_seed, options.evaluation_seed + options.episodes)
+        self._rolled_out = range(options.rollout_seed, options.rollout_seed + options.rollouts)
+        _check(options, self._evaluated, self._rolled_out)
+        self._check_unseen()
+        self._policy = (
+            str(self._folder / 'policy' / 'model') if options.minutes else str(options.init))
+
+    @property
+    def evaluations(self) -> dict[str, Path]:
+        """Way of choosing chunks to the folder of its evaluation, in the order of a report."""
+        ways = (DIRECT, UNREFINED, REFINED, *([Q] if self._options.q else []))
+        return {way: self._folder / 'evaluations' / way for way in ways}
+
+    def stages(self) -> list[Stage]:
+        """Return the stages, in order."""
+        options = self._options
+        training = [self._train()] if options.minutes else []
+        refinements = [
+            self._refine(_REFINED_MODEL, 'v_next', 'refine world model and value (v_next)'),
+            *([self._refine(_Q_MODEL, 'q', 'refine the Q value')] if options.q else [])]
+        evaluations = [self._evaluate(way, title) for way, title in (
+            (UNREFINED, 'evaluate planning with the policy itself'),
+            (REFINED, 'evaluate planning with the refined model'),
+            (Q, 'evaluate planning with the refined Q value')) if way in self.evaluations]
+        videos = [self._film()] if options.videos else []
+        return [self._collect(), *training, self._evaluate(DIRECT, 'evaluate the policy'),
+                self._roll_out(), *refinements, *evaluations, *videos]
+
+    def _collect(self) -> Stage:
+        options = CollectOptions(
+            output=self._folder / 'demonstrations', task=self._options.task,
+            episodes=self._options.demonstrations, seed=self._options.demonstration_seed,
+            workers=max(1, self._options.workers))
+        return Stage(
+            name='collect', title=f'collect {options.episodes} demonstrations',
+            results=[options.output], run=lambda: self._collect_unseen(options),
+            settings={'task': options.task, 'demonstrations': options.episodes,
+                      'seed': options.seed, 'max_disturbance_rad': options.max_disturbance_rad,
+                      'robot': options.robot})
+
+    def _collect_unseen(self, options: CollectOptions) -> Mapping[str, Any]:
+        collection = collect_demonstrations(options, self._console)
+        self._check_unseen()
+        return {'kept': collection.num_kept, 'failed': collection.num_failed}
+
+    def _check_unseen(self) -> None:
+        """Refuse seeds that demonstrations took, how many attempts they needed shows only then."""
+        taken = {int(path.name.removeprefix('episode_')) for path in
+                 (self._folder / 'demonstrations').glob('**/episode_??????')}
+        for name, seeds in (('evaluation_seed', self._evaluated),
+                            ('rollout_seed', self._rolled_out)):
+            if not taken.isdisjoint(seeds):
+                raise ConfigurationError(
+                    f'{name} is {seeds[0]}, and demonstrations took seeds {min(taken)} to '
+                    f'{max(taken)}; choose one above')
+
+    def _train(self) -> Stage:
+        options, training = self._options, small_model_settings()
+        return training_stage('train', f'train for {options.minutes:g} min', self._training(
+            'policy', options.minutes, training, [self._folder / 'demonstrations'], options.init))
+
+    def _refine(self, name: str, value_kind: str, title: str) -> Stage:
+        settings = small_model_settings()
+        training = replace(
+            settings, loss=replace(settings.loss, value_kind=value_kind),
+            samples=replace(settings.samples, demonstration_share=REFINEMENT_SHARE))
+        minutes = self._options.refinement_minutes
+        return training_stage(name, f'{title} for {minutes:g} min', self._training(
+            name, minutes, training,
+            [self._folder / 'demonstrations', self._folder / 'rollouts'], self._policy))
+
+    def _training(
+        self, folder: str, minutes: float, training: TrainingSettings, data: Sequence[Path],
+        init: str | None,
+    ) -> TrainOptions:
+        options = self._options
+        return TrainOptions(
+            data=tuple(data), output=self._folder / folder, config=options.config,
+            minutes=minutes, init=init, new_tasks=True, cache=self._folder / 'prepared',
+            threads=options.threads, device=options.device, training=replace(
+                training, batches=replace(training.batches, seed=options.training_seed)))
+
+    def _evaluate(self, way: str, title: str) -> Stage:
+        return evaluation_stage(
+            f'evaluate_{way}', f'{title} on {self._options.episodes} unseen seeds',
+            self._evaluation(way), self._console)
+
+    def _evaluation(self, way: str) -> EvaluateOptions:
+        options = self._options
+        model = {REFINED: _REFINED_MODEL, Q: _Q_MODEL}.get(way)
+        return EvaluateOptions(
+            checkpoint=self._policy, task=options.task,
+            planning_checkpoint=str(self._folder / model / 'model') if model else '',
+            episodes=options.episodes, seed=options.evaluation_seed,
+            mode='direct' if way == DIRECT else 'planning', num_candidates=options.candidates,
+            value_kind='q' if way == Q else 'v_next', denoising_steps=options.denoising_steps,
+            timeout_s=options.timeout_s, workers=options.workers, device=options.device,
+            output=self._folder / 'evaluations' / way)
+
+    def _roll_out(self) -> Stage:
+        count, folder = self._options.rollouts, self._folder
+        return evaluation_stage('roll_out', f'record {count} rollouts', replace(
+            self._evaluation(DIRECT), episodes=count, seed=self._options.rollout_seed,
+            record=folder / 'rollouts', output=folder / 'evaluations' / 'rollouts'),
+            self._console)
+
+    def _film(self) -> Stage:
+        ways = {way: replace(self._evaluation(way), workers=0) for way in (DIRECT, REFINED)}
+        return video_stage(ways[DIRECT], ways[REFINED], self._folder / 'videos', self._console)
+
+
+def _check(options: LearnOptions, evaluated: range, rolled_out: range) -> None:
+    for name in ('demonstrations', 'episodes', 'rollouts'):
+        if getattr(options, name) < 1:
+            raise ConfigurationError(f'{name} is {getattr(options, name)}; at least 1 is needed')
+    if not options.minutes and options.init is None:
+        raise ConfigurationError('minutes is 0, which takes init as it is; give an init')
+    if options.init is not None:
+        find_checkpoint(options.init)
+    if _overlap(evaluated, rolled_out):
+        raise ConfigurationError(
+            f'evaluation and rollouts share seeds: {evaluated[0]} to {evaluated[-1]} and '
+            f'{rolled_out[0]} to {rolled_out[-1]}; move evaluation_seed or rollout_seed')
+
+
+def _overlap(first: range, second: range) -> bool:
+    return max(first[0], second[0]) <= min(first[-1], second[-1])

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`cosmos-policy learn`: the whole loop on a laptop, from demonstrations to planning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+from rich.console import Console
+import tyro
+
+from cosmos_policy_ros.cli.task_name import TaskName
+
+STOPPED = 130
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnOptions:
+    """What to learn, and how much of everything.
+
+    Attributes:
+        output: Folder of all results. The same command goes on with what it holds.
+        task: Task of the simulated robot.
+        demonstrations: Demonstrations of the scripted expert.
+        minutes: Time of the training in [min]; 0 takes the weights of `init` as they are.
+        init: Checkpoint to begin with; random weights if left out.
+        episodes: Episodes of every evaluation, all on the same seeds.
+        rollouts: Rollouts of the trained policy, successes and failures, to refine on.
+        refinement_minutes: Time of each refinement in [min].
+        candidates: Chunks that planning chooses from.
+        q: Also refine a second copy whose value sees present and action but no future (Q), and
+            plan with that: the comparison without a world model.
+        videos: Film a success, a failure, and a seed that only planning solved.
+        quick: See the loop in minutes: at most 4 demonstrations, half a minute of training,
+            4 episodes, 6 rollouts and 2 candidates; of the transfer tasks the easy one,
+            beginning with aloha_small. The figures mean nothing then.
+        timeout_s: Virtual time after which an episode has failed in [s].
+        denoising_steps: Denoising steps of a chunk, a future and a value.
+        demonstration_seed: Seed of the first demonstration.
+        rollout_seed: Seed of the first rollout.
+        evaluation_seed: Seed of the first episode of every evaluation.
+        training_seed: Seed of first weights and of training samples.
+        config: Known model, or path of a config.json, that says what is trained.
+        workers: Processes that collect and evaluate; each takes one core. 0 evaluates in this one.
+        threads: CPU threads that train.
+        device: Torch device; auto takes a GPU where there is one.
+    """
+
+    output: Annotated[Path, tyro.conf.arg(aliases=['-o'])] = Path('learning')
+    task: TaskName = 'transfer_cube_hard'
+    demonstrations: int = 220
+    minutes: float = 60.0
+    init: str | None = None
+    episodes: int = 100
+    rollouts: int = 200
+    refinement_minutes: float = 30.0
+    candidates: int = 8
+    q: bool = True
+    videos: bool = True
+    quick: bool = False
+    timeout_s: float = 20.0
+    denoising_steps: int = 5
+    demonstration_seed: int = 1000
+    rollout_seed: int = 20000
+    evaluation_seed: int = 5000
+    training_seed: int = 0
+    config: str = 'aloha_small'
+    workers: Annotated[int, tyro.conf.arg(aliases=['-j'])] = 2
+    threads: int = 2
+    device: str = 'auto'
+
+
+def learn(options: LearnOptions) -> int:
+    """Close the loop: demonstrate, train, fail, refine on the failures, plan, and compare.
+
+    Collects demonstrations of the scripted expert in simulation, trains a small policy with its
+    world model and value, evaluates it, records rollouts of it, refines a copy on demonstrations
+    and rollouts, and evaluates four ways to choose chunks on the same unseen seeds: directly, by
+    planning with the policy's own world model, with the refined one, and with a refined Q value.
+    report.md and report.json in the output folder say how often each succeeded, how sure the
+    differences are, and what planning costs.
+
+    Needs no ROS graph and no GPU. The defaults take hours on two cores. Ctrl-C stops at any time:
+    what is done stays done, and the same command goes on.
+    """
+    from cosmos_policy_ros.cli.experiments.learning_plan import run_learning
+    console = Console()
+    try:
+        run_learning(quick(options) if options.quick else options, console)
+    except KeyboardInterrupt:
+        console.print(f'[yellow]stopped; what is done stays in {options.output}, and the same '
+                      'command goes on[/]', soft_wrap=True, highlight=False)
+        return STOPPED
+    return 0
+
+
+def quick(options: LearnOptions) -> LearnOptions:
+    """Return options with which every stage is tiny."""
+    is_transfer = options.task.startswith('transfer_cube') and options.config == 'aloha_small'
+    return replace(
+        options, demonstrations=min(4, options.demonstrations), minutes=min(0.5, options.minutes),
+        episodes=min(4, options.episodes), rollouts=min(6, options.rollouts),
+        refinement_minutes=min(0.5, options.refinement_minutes),
+        candidates=min(2, options.candidates),
+        task='transfer_cube' if is_transfer else options.task,
+        init=options.init or ('aloha_small' if is_transfer else None))

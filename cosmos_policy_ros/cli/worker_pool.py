@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes that run seeds: Ctrl-C is for who started them, and ends them without noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+import multiprocessing
+import signal
+from types import TracebackType
+from typing import Any
+
+
+class WorkerPool(ProcessPoolExecutor):
+    """Fresh processes; a context that ends with an error ends them at once.
+
+    Args:
+        workers: How many.
+        initializer: What each runs first.
+        *arguments: What it is told.
+    """
+
+    def __init__(self, workers: int, initializer: Callable[..., None], *arguments: Any) -> None:
+        super().__init__(workers, mp_context=multiprocessing.get_context('spawn'),
+                         initializer=initializer, initargs=arguments)
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future:
+        """Let a process call a function."""
+        # Processes begin here and inherit what is blocked; Ctrl-C reaches a whole terminal.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return super().submit(function, *arguments, **named)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> bool | None:
+        """Wait for the processes; do not after an error."""
+        if kind is not None:
+            self.shutdown(wait=False, cancel_futures=True)
+            children = multiprocessing.active_children()
+            for child in children:
+                child.terminate()
+            for child in children:
+                child.join()
+        return super().__exit__(kind, error, trace)
