@@ -73,11 +73,12 @@ def transfer_legs(objects: Mapping[str, np.ndarray]) -> list[Leg]:
     giving = GripperPose(position_m=_MEETING_M, quaternion=_RIGHT_LEVEL)
     leaving = replace(giving, position_m=_MEETING_M + _STAND_OFF_M)
     turn = replace(lifted, duration_s=1.5, poses=(waiting, giving), is_straight=False)
-    meet = replace(turn, duration_s=0.8, poses=(taking, giving), is_straight=True)
+    # Slow: joints that lag while they move would take the open fingers off the cube's height.
+    meet = replace(turn, duration_s=1.6, poses=(taking, giving), is_straight=True)
     take = replace(meet, duration_s=0.5, openings=(HOLD, HOLD))
     release = replace(take, duration_s=0.5, openings=(HOLD, OPEN))
     leave = replace(release, duration_s=0.8, poses=(taking, leaving))
-    return [approach, *pick, turn, _pause(turn, 0.3), meet, _pause(meet, 0.2), take,
+    return [approach, *pick, turn, _pause(turn, 0.3), meet, _pause(meet, 0.3), take,
             _pause(take, 0.3), release, _pause(release, 0.1), leave, _pause(leave, 0.8)]
 
 
