@@ -165,12 +165,14 @@ def _print(console: Console, figures: list[Figure], motion: list[MotionRow]) -> 
 
 
 def _plot_motion(motion: list[MotionRow], plot_file: Path) -> None:
+    from cosmos_policy_ros.cli.benchmarks.motion import EXPERT
     from cosmos_policy_ros.evaluation.episode_plots import png_bytes
     from cosmos_policy_ros.evaluation.motion_plots import plot_seams
     latencies_s = list(dict.fromkeys(row.trial.latency_s for row in motion))
     shown_s = latencies_s[:2][-1]
-    plot_file.write_bytes(png_bytes(plot_seams(
-        [row.trial for row in motion if row.is_task and row.trial.latency_s == shown_s])))
+    plot_file.write_bytes(png_bytes(plot_seams([
+        row.trial for row in motion
+        if row.chunks == EXPERT and row.trial.latency_s == shown_s])))
 
 
 def _measure(

@@ -149,6 +149,8 @@ class ModelConfig:
             rank by them: `v_next`, `v_full` or `q`. The policy's own training also predicts
             values, but demonstrations never fail; a model of them alone has none.
         prediction: What the network's output is, one of `PREDICTIONS`.
+        chunk_cutoff_hz: Frequency in [Hz] above which motion within a chunk is the network's
+            error and taken out; None leaves chunks as they are predicted.
     """
 
     layout: str
@@ -168,6 +170,7 @@ class ModelConfig:
     random_weights_seed: int | None
     trained_values: tuple[str, ...] = ()
     prediction: str = 'velocity'
+    chunk_cutoff_hz: float | None = None
 
     def __post_init__(self) -> None:
         latent_layout(self.layout)
@@ -182,6 +185,7 @@ class ModelConfig:
         step_px = 8 * self.transformer.patch_size
         _require(self.image_size_px % step_px == 0,
                  f'image_size_px is {self.image_size_px}; it must be a multiple of {step_px}')
+        self._check_cutoff()
         capacity = self.autoencoder.latent_channels * self.latent_size**2
         for name, length in (('an action chunk', self.chunk_size * self.action_dim),
                              ('a joint vector', self.proprio_dim)):
@@ -195,6 +199,13 @@ class ModelConfig:
         _require(not self.trained_values or self.random_weights_seed is None,
                  f'trained_values is {", ".join(self.trained_values)}, but random_weights_seed '
                  f'{self.random_weights_seed} says that nothing was trained')
+
+    def _check_cutoff(self) -> None:
+        if self.chunk_cutoff_hz is not None:
+            highest_hz = 0.5 / self.chunk_period_s
+            _require(0 < self.chunk_cutoff_hz < highest_hz,
+                     f'chunk_cutoff_hz is {self.chunk_cutoff_hz}; allowed is above 0 and below '
+                     f'{highest_hz:g}, half of the rate of a chunk, or null')
 
     @property
     def latent_size(self) -> int:

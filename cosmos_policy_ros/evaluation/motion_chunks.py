@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from cosmos_policy_ros.evaluation.virtual_cameras import VirtualCameras
 from cosmos_policy_ros.evaluation.virtual_robot import VirtualRobot
 from cosmos_policy_ros.policy.protocol import Policy
 from cosmos_policy_ros.robot.chunk_strategies import smooth_step
@@ -87,25 +88,24 @@ class DisagreeingExpert:
 
 
 class ModelChunks:
-    """A policy that sees grey images: enough to know how its chunks follow one another.
+    """A policy that sees what the robot's cameras show.
 
     Args:
         policy: The policy.
         task: Text of the task.
-        image_size: Height and width of the images.
     """
 
-    def __init__(
-        self, policy: Policy, task: str, image_size: tuple[int, int] = (480, 640),
-    ) -> None:
+    def __init__(self, policy: Policy, task: str) -> None:
         self._policy, self._task = policy, task
-        self._images = {camera: np.full((*image_size, 3), 128, np.uint8)
-                        for camera in policy.camera_names}
+        self._cameras: VirtualCameras | None = None
 
     def begin(self, robot: VirtualRobot, seed: int) -> None:
-        """Let every query have a seed of its own, or all chunks would be alike."""
-        del robot
+        """Open the robot's cameras; every query gets a seed of its own."""
         self._policy.reset()
+        if self._cameras is not None:
+            self._cameras.close()
+        self._cameras = VirtualCameras(robot.robot, robot.simulation, self._policy.camera_names)
+        self._cameras.reset(seed)
         self._next_seed = 1000 * seed
 
     def positions(
@@ -113,8 +113,11 @@ class ModelChunks:
     ) -> np.ndarray:
         """Return the chunk that the policy answers with. Shape (K, A)."""
         del moved_s
+        snapshot = robot.snapshot()
         observation = Observation(
-            images=self._images, stamp_ns=robot.now_ns, task=self._task,
+            images={camera: self._cameras.render(snapshot, camera)
+                    for camera in self._cameras.names},
+            stamp_ns=robot.now_ns, task=self._task,
             proprio=np.concatenate([robot.samples[arm.name].positions
                                     for arm in robot.robot.arms]))
         self._next_seed += 1

@@ -29,7 +29,7 @@ from cosmos_policy_ros.spec.robot import ArmSpec, RobotSpec
 
 # A motion that pauses all the time takes longer; one that never ends is cut off.
 LONGEST_S = 90.0
-ENDLESS_S = 12.0
+ENDLESS_S = 20.0
 # The task is done a little after the last action.
 REST_S = 1.0
 
@@ -137,9 +137,10 @@ class _Trial:
         elapsed_s = _seconds(self._robot.now_ns)
         if self._robot.controller.status(self._robot.now_ns).is_fault or elapsed_s > LONGEST_S:
             return True
-        if length_s is None:
-            return elapsed_s > ENDLESS_S
-        return self._robot.status.is_success or self._moved_s > length_s + REST_S
+        if self._robot.status.is_success:
+            return True
+        return (elapsed_s > ENDLESS_S if length_s is None
+                else self._moved_s > length_s + REST_S)
 
     def _query(self) -> None:
         now_ns = self._robot.now_ns

@@ -18,6 +18,7 @@ from cosmos_policy_ros.diffusion.checkpoint import Checkpoint, load_checkpoint
 from cosmos_policy_ros.diffusion.latent_injection import value_from_latent
 from cosmos_policy_ros.diffusion.observation_encoder import EncodedObservation
 from cosmos_policy_ros.errors import ConfigurationError, ObservationError, PredictionError
+from cosmos_policy_ros.policy.chunk_smoothing import smooth_chunks
 from cosmos_policy_ros.policy.look_ahead import candidate_pass
 from cosmos_policy_ros.policy.network_pass import Network
 from cosmos_policy_ros.policy.pass_costs import PassCosts
@@ -253,8 +254,11 @@ class CosmosPolicy:
             self._costs.record_direct(query.num_steps, query.stages.elapsed_s)
 
     def _read_chunks(self, latents: Tensor) -> np.ndarray:
-        chunks = self._finite(self.model.action_chunk(latents))
-        return self._statistics.actions.unnormalise(chunks)
+        chunks = self._statistics.actions.unnormalise(
+            self._finite(self.model.action_chunk(latents)))
+        config = self.model.config
+        return chunks if config.chunk_cutoff_hz is None else smooth_chunks(
+            chunks, period_s=config.chunk_period_s, cutoff_hz=config.chunk_cutoff_hz)
 
     def _read_future(self, latents: Tensor) -> tuple[np.ndarray, float]:
         future_proprio = self._finite(self.model.future_proprio(latents))[0]

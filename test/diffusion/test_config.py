@@ -46,6 +46,8 @@ def test_a_whole_number_serves_where_a_real_one_is_expected(tmp_path, tiny_confi
     ({'random_weights_seed': 'zero'}, 'expected int or NoneType'),
     ({'trained_values': ['v_prev']}, 'trained_values has v_prev; known: v_next'),
     ({'trained_values': ['q']}, 'random_weights_seed 0 says that nothing was trained'),
+    ({'chunk_cutoff_hz': 12.5}, 'chunk_cutoff_hz is 12.5; allowed is above 0 and below 12.5'),
+    ({'chunk_cutoff_hz': float('nan')}, 'chunk_cutoff_hz is nan'),
     ({'temperature': 1.0}, 'has unknown keys: temperature'),
     ({'transformer': None}, 'transformer is None; expected an object'),
     ({'transformer__num_heads': 5}, 'cannot be split over 5 heads'),

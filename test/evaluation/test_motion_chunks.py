@@ -58,7 +58,7 @@ def test_disagreement_is_of_arm_joints_and_follows_from_the_seed(robot):
     assert (gap[IS_ARM_JOINT] > 0).all() and (gap[~IS_ARM_JOINT] == 0).all()
 
 
-def test_a_model_is_asked_with_the_measured_joints_and_another_seed_every_time(robot):
+def test_a_model_sees_the_robot_and_gets_another_seed_every_time(robot):
     asked = []
 
     def predict(observation, seed, **options):
@@ -75,5 +75,7 @@ def test_a_model_is_asked_with_the_measured_joints_and_another_seed_every_time(r
     assert all(isinstance(sample, JointSample) for sample in measured)
     np.testing.assert_array_equal(
         asked[0][0].proprio, np.concatenate([sample.positions for sample in measured]))
+    image = asked[0][0].images['cam_high']
+    assert image.shape == (480, 640, 3) and image.std() > 10
     assert [seed for _, seed, _ in asked] == [3001, 3002]
     assert asked[0][2] == {} and asked[1][2]['committed_actions'] is committed

@@ -12,6 +12,7 @@ import torch
 
 from cosmos_policy_ros.errors import (
     CheckpointError, ConfigurationError, ObservationError, PredictionError)
+from cosmos_policy_ros.policy.chunk_smoothing import smooth_chunks
 from cosmos_policy_ros.policy.cosmos_policy import CosmosPolicy
 from cosmos_policy_ros.policy.planning_settings import PlanningSettings
 from cosmos_policy_ros.policy.preprocessing import preprocess_images
@@ -99,6 +100,19 @@ def test_the_chunk_is_unnormalised_with_the_statistics(tiny_checkpoint, syntheti
     prediction = policy.predict(synthetic_observation(), 0)
     np.testing.assert_allclose(prediction.chunk.positions, 2 * reference.chunk.positions)
     np.testing.assert_array_equal(prediction.future_proprio, reference.future_proprio)
+
+
+def test_a_chunk_is_smoothed_if_the_configuration_says_so(
+        tiny_patch_checkpoint, synthetic_observation):
+    model = deepcopy(tiny_patch_checkpoint.model)
+    model.config = replace(model.config, chunk_cutoff_hz=3.0)
+    observation = synthetic_observation()
+    rough, smooth = (CosmosPolicy(checkpoint).predict(observation, 0).chunk.positions
+                     for checkpoint in (
+                         tiny_patch_checkpoint, replace(tiny_patch_checkpoint, model=model)))
+    np.testing.assert_allclose(smooth, smooth_chunks(
+        rough, period_s=model.config.chunk_period_s, cutoff_hz=3.0))
+    assert not np.allclose(smooth, rough)
 
 
 def test_numbers_that_are_not_finite_are_refused(tiny_checkpoint, synthetic_observation):

@@ -20,6 +20,7 @@ from cosmos_policy_ros.spec.aloha import ALOHA, CHUNK_PERIOD_S, CHUNK_SIZE
 
 LATENCIES_S = (0.15, 0.5, 0.95, 1.0, 1.8, 4.9)
 MODEL_LATENCY_S = 0.5
+EXPERT = 'expert'
 # At the others a model's chunks run as those of the expert do.
 MODEL_STRATEGIES = (Strategy.ASYNC_BLEND, Strategy.PREFIX_CONDITIONED)
 
@@ -67,10 +68,10 @@ def measure_motion(
         on_trial: Told before each trial what it is.
     """
     rows = []
-    for name, source, strategy, latency_s in _trials(checkpoint, latencies_s):
+    for name, source, is_task, strategy, latency_s in _trials(checkpoint, latencies_s):
         on_trial(f'{name}, {strategy.value}, {latency_s:g} s')
         rows.append(MotionRow(
-            chunks=name, is_task=isinstance(source, DisagreeingExpert),
+            chunks=name, is_task=is_task,
             least_idle_share=idle_share(
                 Strategy.ASYNC_BLEND, latency_s, CHUNK_SIZE * CHUNK_PERIOD_S),
             trial=run_trial(ALOHA, source, strategy, latency_s, seed)))
@@ -111,13 +112,13 @@ def _steps_as_json(steps: tuple[float, float] | None) -> dict[str, float] | None
 
 def _trials(
     checkpoint: str, latencies_s: Sequence[float],
-) -> Iterator[tuple[str, ChunkSource, Strategy, float]]:
+) -> Iterator[tuple[str, ChunkSource, bool, Strategy, float]]:
     expert = DisagreeingExpert(ALOHA)
     for latency_s in latencies_s:
         for strategy in Strategy:
-            yield 'expert', expert, strategy, latency_s
+            yield EXPERT, expert, True, strategy, latency_s
     policy = CosmosPolicy.load(checkpoint)
     name = policy.name if policy.is_trained else f'{policy.name} (untrained)'
     model = ModelChunks(policy, policy.known_tasks[0])
     for strategy in MODEL_STRATEGIES:
-        yield name, model, strategy, MODEL_LATENCY_S
+        yield name, model, policy.is_trained, strategy, MODEL_LATENCY_S
