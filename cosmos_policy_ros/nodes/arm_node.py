@@ -249,7 +249,7 @@ class ArmNode(LifecycleNode):
             return
         self.get_logger().info('parking; Ctrl-C holds the arms where they are')
         await wait_until(self, lambda: self._run_state is not RunState.POSITIONING,
-                         timeout_s=PARKING_TIMEOUT_S, group=self._waiting_group)
+                         timeout_s=PARKING_TIMEOUT_S)
 
     @property
     def _run_state(self) -> RunState:

@@ -39,7 +39,7 @@ class BatchServer:
             end: Ends it; raises RecordingError if none is running.
             group: A reentrant group.
         """
-        self._node, self._session, self._group = node, session, group
+        self._node, self._session = node, session
         self._begin, self._end = begin, end
         self._verdicts: dict[str, str] = {}
         node.create_service(BeginBatch, '~/begin_batch', self._on_begin, callback_group=group)
@@ -95,7 +95,7 @@ class BatchServer:
                 time_left_s=self._session.time_left_s(
                     self._node.get_clock().now().nanoseconds)))
             await wait_until(self._node, lambda: self._session.phase in RESTING,
-                             timeout_s=FEEDBACK_PERIOD_S, group=self._group)
+                             timeout_s=FEEDBACK_PERIOD_S)
 
     def _begin_from(self, request: BeginBatch.Request | RecordBatch.Goal) -> None:
         plan = SessionPlan(

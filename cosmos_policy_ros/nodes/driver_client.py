@@ -31,10 +31,10 @@ class DriverClient:
             timeout_s: How long one answer may take in [s].
         """
         self._node, self._arm, self._timeout_s = node, arm, timeout_s
-        # An awaiting callback holds its group; its answers and deadline must still get through.
-        self._group = ReentrantCallbackGroup()
+        # An awaiting callback holds its group; its answers must still get through.
+        group = ReentrantCallbackGroup()
         self._robot_info, self._registers, self._modes, self._set_registers = (
-            node.create_client(kind, f'{arm.name}/{service}', callback_group=self._group)
+            node.create_client(kind, f'{arm.name}/{service}', callback_group=group)
             for kind, service in ((RobotInfo, 'get_robot_info'),
                                   (RegisterValues, 'get_motor_registers'),
                                   (OperatingModes, 'set_operating_modes'),
@@ -108,13 +108,13 @@ class DriverClient:
             cmd_type='single', name=self._arm.gripper_joint))
 
     async def _ask(self, client: Any, request: Any) -> Any:
-        if not await wait_until(self._node, client.service_is_ready, group=self._group,
-                                timeout_s=self._timeout_s):
+        if not await wait_until(self._node, client.service_is_ready, timeout_s=self._timeout_s):
             service = self._node.resolve_service_name(client.srv_name)
             raise RobotError(f'{self._arm.name}: its driver offers no {service}')
         future = client.call_async(request)
+        # A group remembers every timer that it ever had: this one goes with its timer.
         deadline = self._node.create_timer(
-            self._timeout_s, future.cancel, callback_group=self._group)
+            self._timeout_s, future.cancel, callback_group=ReentrantCallbackGroup())
         try:
             response = await future
         finally:

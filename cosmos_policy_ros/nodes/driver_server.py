@@ -185,8 +185,7 @@ class DriverServer:
 
     async def _driver_idle(self) -> None:
         """Wait until the driver's one thread is free: that is when the vendor's node answers."""
-        await wait_until(self._node, self._is_driver_idle, timeout_s=LONGEST_BUSY_S,
-                         group=self._waiting_group)
+        await wait_until(self._node, self._is_driver_idle, timeout_s=LONGEST_BUSY_S)
 
     def _is_driver_idle(self) -> bool:
         with self._simulation.driver(self.arm_name) as driver:

@@ -107,7 +107,7 @@ class RecorderNode(Node):
         self, request: Trigger.Request, response: Trigger.Response,
     ) -> Trigger.Response:
         await wait_until(
-            self, lambda: not absent_topics(self, self._params), group=self._waiting_group,
+            self, lambda: not absent_topics(self, self._params),
             timeout_s=self._params.discovery_timeout_s)
         return self._answer(response, self._start)
 
@@ -117,8 +117,7 @@ class RecorderNode(Node):
         episode = self._recording.path if self._recording is not None else 'the warm-up'
         self._answer(response, lambda: self._do(self._session.stop) or f'{episode} is stopped')
         if response.success and self._save is not None:
-            await wait_until(self, lambda: self._save is None, group=self._waiting_group,
-                             timeout_s=SAVE_TIMEOUT_S)
+            await wait_until(self, lambda: self._save is None, timeout_s=SAVE_TIMEOUT_S)
             response.success = self._last_episode == episode
             response.message = str(episode) if response.success else (
                 self._problem or f'{episode} is bad and set aside, to be recorded again')

@@ -6,22 +6,22 @@ from __future__ import annotations
 from collections.abc import Callable
 import time
 
-from rclpy.callback_groups import CallbackGroup
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.task import Future
 
 
 async def wait_until(
-    node: Node, condition: Callable[[], bool], *, timeout_s: float, group: CallbackGroup,
-    period_s: float = 0.02,
+    node: Node, condition: Callable[[], bool], *, timeout_s: float, period_s: float = 0.02,
 ) -> bool:
     """Look at a condition again and again; return whether it held in time.
+
+    The caller's own group must be a reentrant one, or it holds up the node meanwhile.
 
     Args:
         node: The node whose executor runs the caller.
         condition: What is waited for.
         timeout_s: How long to wait in [s].
-        group: A reentrant group that the calling callback belongs to.
         period_s: Time between two looks in [s].
     """
     deadline_s = time.monotonic() + timeout_s
@@ -33,7 +33,8 @@ async def wait_until(
         elif time.monotonic() >= deadline_s:
             over.set_result(False)
 
-    timer = node.create_timer(period_s, look, callback_group=group)
+    # A group remembers every timer that it ever had: this one goes with its timer.
+    timer = node.create_timer(period_s, look, callback_group=ReentrantCallbackGroup())
     try:
         return condition() or await over
     finally:

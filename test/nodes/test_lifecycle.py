@@ -16,7 +16,6 @@ import rclpy
 from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.nodes import lifecycle
 from cosmos_policy_ros.nodes.waiting import wait_until
-from rclpy.callback_groups import ReentrantCallbackGroup
 
 def slow():
     print('begin', flush=True)
@@ -32,7 +31,7 @@ def make():
 async def tidy(node):
     print('tidy', flush=True)
     await wait_until(node, lambda: time.monotonic() > started_s + {tidying_s},
-                     timeout_s=60.0, group=ReentrantCallbackGroup())
+                     timeout_s=60.0)
     print('tidied', flush=True)
 
 started_s = time.monotonic()

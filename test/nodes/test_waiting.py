@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waiting inside a callback."""
+
+import gc
+import time
+
+from rclpy.callback_groups import CallbackGroup, ReentrantCallbackGroup
+from std_srvs.srv import Trigger
+
+from cosmos_policy_ros.nodes.waiting import wait_until
+
+WAITS = 5
+
+
+def remembered_entities() -> int:
+    """Entities, also of the past, that all callback groups know."""
+    return sum(len(group.entities) for group in gc.get_objects()
+               if isinstance(group, CallbackGroup))
+
+
+def test_waiting_leaves_nothing_behind_and_says_whether_it_was_in_time(ros):
+    node = ros.node()
+    answers, is_true_from_s = [], time.monotonic() + 0.3
+
+    async def answer(request, response):
+        answers.append(await wait_until(
+            node, lambda: time.monotonic() > is_true_from_s, timeout_s=0.05))
+        return response
+
+    node.create_service(Trigger, 'wait', answer, callback_group=ReentrantCallbackGroup())
+    client = node.create_client(Trigger, 'wait')
+    ros.spin_until(client.service_is_ready, 'the service')
+    before = remembered_entities()
+    while not any(answers) or len(answers) < WAITS:
+        future = client.call_async(Trigger.Request())
+        ros.spin_until(future.done, 'the answer')
+    assert answers[0] is False and answers[-1] is True
+    gc.collect()
+    assert remembered_entities() <= before
