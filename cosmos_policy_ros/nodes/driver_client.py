@@ -11,7 +11,7 @@ from rclpy.node import Node
 
 from cosmos_policy_ros.errors import RobotError
 from cosmos_policy_ros.nodes.interfaces import OperatingModes, RegisterValues, RobotInfo
-from cosmos_policy_ros.nodes.waiting import wait_until
+from cosmos_policy_ros.nodes.waiting import passing_timer, wait_until
 from cosmos_policy_ros.robot.driver_check import DriverInfo
 from cosmos_policy_ros.robot.driver_registers import register_writes, TRACKING_REGISTERS
 from cosmos_policy_ros.spec.robot import ArmSpec
@@ -112,13 +112,8 @@ class DriverClient:
             service = self._node.resolve_service_name(client.srv_name)
             raise RobotError(f'{self._arm.name}: its driver offers no {service}')
         future = client.call_async(request)
-        # A group remembers every timer that it ever had: this one goes with its timer.
-        deadline = self._node.create_timer(
-            self._timeout_s, future.cancel, callback_group=ReentrantCallbackGroup())
-        try:
+        with passing_timer(self._node, self._timeout_s, future.cancel):
             response = await future
-        finally:
-            self._node.destroy_timer(deadline)
         if response is None:
             raise RobotError(
                 f'{self._arm.name}: {client.srv_name} gave no answer within {self._timeout_s} s')

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 import time
 
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -33,9 +34,16 @@ async def wait_until(
         elif time.monotonic() >= deadline_s:
             over.set_result(False)
 
-    # A group remembers every timer that it ever had: this one goes with its timer.
-    timer = node.create_timer(period_s, look, callback_group=ReentrantCallbackGroup())
-    try:
+    with passing_timer(node, period_s, look):
         return condition() or await over
+
+
+@contextmanager
+def passing_timer(node: Node, period_s: float, callback: Callable[[], object]) -> Iterator[None]:
+    """Call back every `period_s` seconds while the context lasts, whatever waits meanwhile."""
+    # A group remembers every timer that it ever had: this one goes with its timer.
+    timer = node.create_timer(period_s, callback, callback_group=ReentrantCallbackGroup())
+    try:
+        yield
     finally:
         node.destroy_timer(timer)
