@@ -14,7 +14,7 @@ from cosmos_policy_ros.cli.collect import collect_demonstrations, CollectOptions
 from cosmos_policy_ros.cli.evaluate import EvaluateOptions, RESULT_NAME
 from cosmos_policy_ros.cli.experiments.evaluation_stage import evaluation_stage
 from cosmos_policy_ros.cli.experiments.learning_report import (
-    LearningReport, print_report, write_report)
+    DIRECT, LearningReport, print_report, Q, REFINED, UNREFINED, write_report)
 from cosmos_policy_ros.cli.experiments.stage import Experiment, Stage
 from cosmos_policy_ros.cli.experiments.training_stage import training_stage
 from cosmos_policy_ros.cli.experiments.video_stage import video_stage
@@ -25,7 +25,6 @@ from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.evaluation.evaluation_result import load_result
 from cosmos_policy_ros.training.settings import small_model_settings, TrainingSettings
 
-DIRECT, UNREFINED, REFINED, Q = 'direct', 'planning', 'planning_refined', 'planning_q'
 # 10 % policy, 45 % world-model and 45 % value samples, as the published planning model.
 REFINEMENT_SHARE = 0.1
 _REFINED_MODEL, _Q_MODEL = 'refined', 'refined_q'

@@ -20,11 +20,11 @@ from cosmos_policy_ros.evaluation.comparison import compare_rollouts, PairedComp
 from cosmos_policy_ros.evaluation.evaluation_result import EvaluationResult
 from cosmos_policy_ros.recording.durable_file import write_durably
 
-WAYS = {'direct': 'direct', 'planning': 'planning, unrefined model',
-        'planning_refined': 'planning, refined model (v_next)',
-        'planning_q': 'planning, refined Q value (no world model)'}
-_PAIRS = (('direct', 'planning'), ('direct', 'planning_refined'), ('direct', 'planning_q'),
-          ('planning', 'planning_refined'), ('planning_q', 'planning_refined'))
+DIRECT, UNREFINED, REFINED, Q = 'direct', 'planning', 'planning_refined', 'planning_q'
+WAYS = {DIRECT: 'direct', UNREFINED: 'planning, unrefined model',
+        REFINED: 'planning, refined model (v_next)',
+        Q: 'planning, refined Q value (no world model)'}
+_PAIRS = ((DIRECT, UNREFINED), (DIRECT, REFINED), (DIRECT, Q), (UNREFINED, REFINED), (Q, REFINED))
 _VIDEOS = {'success': 'a success of the policy', 'failure': 'a failure of the policy',
            'rescued': 'a seed on which the policy failed and planning succeeded'}
 PLOT, JSON, MARKDOWN = 'success.png', 'report.json', 'report.md'
@@ -125,7 +125,7 @@ def _rollout_failures(report: LearningReport) -> int:
 
 
 def _success_section(report: LearningReport) -> Iterator[str]:
-    seeds = [rollout.seed for rollout in report.results['direct'].rollouts]
+    seeds = [rollout.seed for rollout in report.results[DIRECT].rollouts]
     yield from ('## Success', '', f'Every row ran seeds {seeds[0]} to {seeds[-1]}, which neither '
                 'training nor refinement saw.', '')
     yield from _table(('How chunks are chosen', 'Success', 'Wilson 95 %', 'Mean score'), [
@@ -147,8 +147,8 @@ def _comparison_section(report: LearningReport) -> Iterator[str]:
 
 
 def _cost_section(report: LearningReport) -> Iterator[str]:
-    direct_s = report.results['direct'].inference_per_query_s
-    latency_s = report.results['direct'].settings['latency_s']
+    direct_s = report.results[DIRECT].inference_per_query_s
+    latency_s = report.results[DIRECT].settings['latency_s']
     yield from ('## What planning costs', '',
                 'Mean time of one query on this machine, all processes of the evaluation at once. '
                 f'In virtual time every answer arrived {latency_s:g} s after its observation, so '
