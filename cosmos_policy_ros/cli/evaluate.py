@@ -78,7 +78,7 @@ class EvaluateOptions:
     denoising_steps: int = 5
     execution_horizon: int = 25
     strategy: str = 'async_blend'
-    blend_s: float = 0.2
+    blend_s: float = 0.3
     policy_seed: int = 195
     timeout_s: float = 20.0
     live: bool = False

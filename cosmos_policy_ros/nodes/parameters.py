@@ -125,7 +125,7 @@ class PolicyNodeParameters:
         'async_blend', 'How the arms make chunks follow one another; the same as that of arm_node',
         choices=('async_blend', 'blocking', 'temporal_ensemble', 'prefix_conditioned'))
     blend_s: float = parameter(
-        0.2, 'Time over which a chunk takes over from the one before; the same as that of '
+        0.3, 'Time over which a chunk takes over from the one before; the same as that of '
         'arm_node [s]', low=0.001, high=5.0)
     latency_percentile: float = parameter(
         95.0, 'Share of recent latencies that the next is expected not to exceed [%]',
@@ -208,7 +208,7 @@ class ArmNodeParameters:
         'async_blend', 'How chunks follow one another',
         choices=('async_blend', 'blocking', 'temporal_ensemble', 'prefix_conditioned'))
     blend_s: float = parameter(
-        0.2, 'Time over which a chunk takes over from the one before [s]', low=0.001, high=5.0)
+        0.3, 'Time over which a chunk takes over from the one before [s]', low=0.001, high=5.0)
     ensemble_decay: float = parameter(
         0.01, 'temporal_ensemble: m of the weights exp(-m i), the oldest chunk first [1]',
         low=0.0, high=10.0)

@@ -50,7 +50,7 @@ class MotionSettings:
     """
 
     strategy: Strategy = Strategy.ASYNC_BLEND
-    blend_s: float = 0.2
+    blend_s: float = 0.3
     ensemble_decay: float = 0.01
     max_chunk_age_s: float = 10.0
     max_acceleration_rad_s2: float = 15.0
@@ -90,7 +90,7 @@ class QuerySettings:
 
     mode: str = 'direct'
     strategy: Strategy = Strategy.ASYNC_BLEND
-    blend_s: float = 0.2
+    blend_s: float = 0.3
     execution_horizon: int = 0
     latency_percentile: float = 95.0
     latency_window: int = 20

@@ -80,13 +80,15 @@ def test_blocking_asks_only_after_the_chunk_was_played_and_the_arms_came_to_rest
 
 @given(delays_s=st.lists(st.floats(0.0, 0.8), min_size=1, max_size=30))
 def test_expected_chunk_comes_a_blend_and_a_margin_before_the_old_one_ends(delays_s):
-    schedule = QuerySchedule(QuerySettings(latency_window=10))
+    settings = QuerySettings(latency_window=10)
+    schedule = QuerySchedule(settings)
     for delay_s in delays_s:
         schedule.add_latency(delay_s)
     usual_s = [delay_s for delay_s in delays_s[-10:] if delay_s <= 2 * max(delays_s[-3:])]
     expected_s = np.percentile(usual_s, 95)
     arrival_s = schedule.due_ns(_chunk(), 0) / 1e9 + expected_s
-    assert arrival_s == pytest.approx(CHUNK_S - 0.2 - 0.05, abs=1e-6)
+    assert arrival_s == pytest.approx(
+        CHUNK_S - settings.blend_s - settings.query_margin_s, abs=1e-6)
 
 
 @pytest.mark.parametrize('num_before', [1, 3, 30])
