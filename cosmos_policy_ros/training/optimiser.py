@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import torch
-from torch import nn, Tensor
+from torch import distributed, nn, Tensor
+from torch.distributed.tensor import DTensor
 from torch.optim import AdamW, Optimizer
 
 from cosmos_policy_ros.diffusion.dit import DiffusionTransformer
@@ -64,6 +65,8 @@ class Muon(Optimizer):
     """Momentum whose updates are made orthogonal, for matrices.
 
     Torch's own does this in bfloat16, in which CPUs are fifty times slower than in float32.
+    Processes that hold whole weights share the work: in turns, each makes one update orthogonal
+    and sends it to the others.
     """
 
     def __init__(
@@ -77,19 +80,26 @@ class Muon(Optimizer):
     def step(self, closure: None = None) -> None:
         """Change every parameter that has a gradient."""
         for group in self.param_groups:
-            for parameter in group['params']:
-                if parameter.grad is not None:
-                    self._change(parameter, group)
+            changed = [parameter for parameter in group['params'] if parameter.grad is not None]
+            # Alike next to each other, as they share a round.
+            changed.sort(key=lambda parameter: tuple(parameter.shape))
+            size = _round_size(changed)
+            for start in range(0, len(changed), size):
+                self._change(changed[start:start + size], group)
 
-    def _change(self, parameter: nn.Parameter, group: dict) -> None:
+    def _change(self, parameters: list[nn.Parameter], group: dict) -> None:
+        updates = _all_orthogonalised([self._direction(one, group) for one in parameters])
+        for parameter, update in zip(parameters, updates):
+            parameter.mul_(1 - group['lr'] * group['weight_decay'])
+            parameter.add_(update, alpha=-group['lr'] * _UPDATE_RMS * max(parameter.shape)**0.5)
+
+    def _direction(self, parameter: nn.Parameter, group: dict) -> Tensor:
         state = self.state[parameter]
         if not state:
             state['momentum'] = torch.zeros_like(parameter)
         momentum = state['momentum']
         momentum.lerp_(parameter.grad, 1 - group['momentum'])
-        update = orthogonalised(parameter.grad.lerp(momentum, group['momentum']))
-        parameter.mul_(1 - group['lr'] * group['weight_decay'])
-        parameter.add_(update, alpha=-group['lr'] * _UPDATE_RMS * max(parameter.shape)**0.5)
+        return parameter.grad.lerp(momentum, group['momentum'])
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:
@@ -102,3 +112,20 @@ def orthogonalised(matrix: Tensor) -> Tensor:
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
     return x.T if is_tall else x
+
+
+def _round_size(parameters: list[nn.Parameter]) -> int:
+    """Return how many matrices are made orthogonal at a time: one by each process."""
+    is_whole = not any(isinstance(parameter, DTensor) for parameter in parameters)
+    return distributed.get_world_size() if distributed.is_initialized() and is_whole else 1
+
+
+def _all_orthogonalised(matrices: list[Tensor]) -> list[Tensor]:
+    """Return what `orthogonalised` does of the matrices of a round, which all processes have."""
+    if len(matrices) == 1:
+        return [orthogonalised(matrices[0])]
+    updates = [orthogonalised(matrix).contiguous() if owner == distributed.get_rank()
+               else torch.empty_like(matrix) for owner, matrix in enumerate(matrices)]
+    for owner, update in enumerate(updates):
+        distributed.broadcast(update, owner)
+    return updates
