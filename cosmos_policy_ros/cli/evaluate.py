@@ -35,6 +35,8 @@ class EvaluateOptions:
         latency_s: How long an answer takes in virtual time in [s]; the arms move on meanwhile.
         mode: How a chunk is chosen: `direct`, or `planning` (the best of several).
         num_candidates: Chunks to choose from in planning mode.
+        candidate_spread: How far all of them but the first are moved at random (standard
+            deviation) in [rad].
         is_joint: Take the value that comes with a chunk, instead of imagining on.
         value_kind: What values a candidate otherwise, as the parameter of policy_node.
         num_futures: Futures imagined for each candidate.
@@ -47,6 +49,8 @@ class EvaluateOptions:
         strategy: How chunks follow one another, as the parameter of arm_node.
         blend_s: Time over which a chunk takes over from its predecessor in [s].
         policy_seed: Seed of the policy's noise, as the parameter `seed` of policy_node.
+        exploration: How far every chunk is moved at random (standard deviation) in [rad], so that
+            rollouts show what comes of it; for training, not for judging a policy.
         timeout_s: Virtual time after which an episode has failed in [s].
         live: Run over real topics in real time instead, all nodes as processes. The latency is
             then what it is; workers, videos, record and latency_s do not apply.
@@ -69,6 +73,7 @@ class EvaluateOptions:
     latency_s: float = 0.15
     mode: Literal['direct', 'planning'] = 'direct'
     num_candidates: int = 8
+    candidate_spread: float = 0.0
     is_joint: bool = False
     value_kind: str = 'v_next'
     num_futures: int = 1
@@ -80,6 +85,7 @@ class EvaluateOptions:
     strategy: str = 'async_blend'
     blend_s: float = 0.3
     policy_seed: int = 195
+    exploration: float = 0.0
     timeout_s: float = 20.0
     live: bool = False
     workers: Annotated[int, tyro.conf.arg(aliases=['-j'])] = 1

@@ -20,6 +20,7 @@ from cosmos_policy_ros.cli.evaluation_worker import (
     EvaluationJob, EvaluationWorker, run_seed, set_job)
 from cosmos_policy_ros.cli.live_evaluation import run_live
 from cosmos_policy_ros.cli.worker_pool import WorkerPool
+from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.evaluation.evaluation_result import EvaluationResult
 from cosmos_policy_ros.evaluation.policy_source import PolicySource
 from cosmos_policy_ros.evaluation.rollout import Rollout, RolloutSettings
@@ -96,14 +97,15 @@ def _source(options: EvaluateOptions) -> PolicySource:
 def _settings(options: EvaluateOptions) -> RolloutSettings:
     steps = options.denoising_steps
     planning = None if options.mode == 'direct' else PlanningSettings(
-        num_candidates=options.num_candidates, is_joint=options.is_joint,
-        value_kind=options.value_kind, num_futures=options.num_futures,
+        num_candidates=options.num_candidates, candidate_spread=options.candidate_spread,
+        is_joint=options.is_joint, value_kind=options.value_kind, num_futures=options.num_futures,
         num_values=options.num_values, num_denoising_steps_action=steps,
         num_denoising_steps_future=steps, num_denoising_steps_value=steps,
         aggregation=options.value_aggregation, search_depth=options.search_depth)
     return RolloutSettings(
         task=options.task, latency_s=options.latency_s, timeout_s=options.timeout_s,
-        policy_seed=options.policy_seed, num_denoising_steps=steps, planning=planning,
+        policy_seed=options.policy_seed, exploration=options.exploration,
+        num_denoising_steps=steps, planning=planning,
         motion=MotionSettings(strategy=options.strategy, blend_s=options.blend_s),
         query=QuerySettings(strategy=options.strategy, blend_s=options.blend_s,
                             execution_horizon=options.execution_horizon))
@@ -134,6 +136,9 @@ def _run_live(
 ) -> Iterator[Outcome]:
     """Run every seed over real topics."""
     query, planning = job.settings.query, job.settings.planning
+    if job.settings.exploration:
+        raise ConfigurationError(f'exploration is {job.settings.exploration:g} with live: only '
+                                 'rollouts in virtual time explore, allowed is 0')
     parameters = {
         'seed': options.policy_seed, 'execution_horizon': query.execution_horizon,
         'denoising_steps.action': options.denoising_steps,
@@ -141,8 +146,8 @@ def _run_live(
         'denoising_steps.value': options.denoising_steps}
     if planning is not None:
         parameters |= {name: getattr(planning, name) for name in (
-            'num_candidates', 'is_joint', 'value_kind', 'num_futures', 'num_values',
-            'search_depth')}
+            'num_candidates', 'candidate_spread', 'is_joint', 'value_kind', 'num_futures',
+            'num_values', 'search_depth')}
     return run_live(BringupOptions(
         sim=True, start=False, record=False, policy=options.policy, mode=options.mode,
         checkpoint=options.checkpoint, planning_checkpoint=options.planning_checkpoint,

@@ -194,6 +194,10 @@ class CosmosModel(nn.Module):
         shape = (self.config.chunk_size, self.config.action_dim)
         return extract_vector(latents, self.layout.action, shape[0] * shape[1]).unflatten(1, shape)
 
+    def inject_action_chunk(self, latents: Tensor, chunks: Tensor) -> Tensor:
+        """Return `latents` with the normalised action chunks (B, K, A) in their frame."""
+        return inject_vector(latents, chunks.to(self.device), self.layout.action)
+
     def future_proprio(self, latents: Tensor) -> Tensor:
         """Read the normalised joints (B, P) that sampled sequences expect after the chunk."""
         return extract_vector(latents, self.layout.future_proprio, self.config.proprio_dim)

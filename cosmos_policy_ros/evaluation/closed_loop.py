@@ -9,6 +9,7 @@ stated latency, during which the arms have moved on.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 import time
 
@@ -16,6 +17,7 @@ from cosmos_policy_ros.evaluation.rollout import ComputeTimes, Rollout, RolloutS
 from cosmos_policy_ros.evaluation.virtual_cameras import VirtualCameras
 from cosmos_policy_ros.evaluation.virtual_recorder import VirtualRecorder
 from cosmos_policy_ros.evaluation.virtual_robot import START_NS, VirtualRobot
+from cosmos_policy_ros.policy.chunk_variation import chunk_variation
 from cosmos_policy_ros.policy.protocol import Policy
 from cosmos_policy_ros.robot.arm_status import ArmStatus
 from cosmos_policy_ros.robot.observation_assembler import ObservationAssembler
@@ -96,11 +98,13 @@ class _Episode:
         self._next_image_ns = self._next_query_ns = START_NS
         self._pending: tuple[int, Prediction] | None = None
         self._values: list[float] = []
+        self._seed = 0
         self._furthest = robot.status
         self._rendering_ns = self._inference_ns = 0
 
     def run(self, seed: int) -> Rollout:
         began_ns = self._clock()
+        self._seed = seed
         self._robot.reset(seed, listeners=() if self._recorder is None else (self._recorder,))
         self._furthest = self._robot.status
         end_ns = START_NS + round(self._settings.timeout_s * NS_PER_S)
@@ -163,8 +167,18 @@ class _Episode:
             observation, settings.policy_seed, num_denoising_steps=settings.num_denoising_steps,
             planning=settings.planning, with_future_images=self._recorder is not None)
         self._inference_ns += self._clock() - began_ns
+        prediction = self._explored(prediction)
         self._values.append(prediction.value)
         self._pending = now_ns + round(settings.latency_s * NS_PER_S), prediction
+
+    def _explored(self, prediction: Prediction) -> Prediction:
+        """Move the chunk at random, as the settings want it."""
+        spread, positions = self._settings.exploration, prediction.chunk.positions
+        if not spread:
+            return prediction
+        moved = positions + chunk_variation(
+            (self._seed, len(self._values)), positions.shape, spread)
+        return replace(prediction, chunk=replace(prediction.chunk, positions=moved))
 
     def _deliver(self, prediction: Prediction) -> None:
         now_ns, chunk = self._robot.now_ns, prediction.chunk

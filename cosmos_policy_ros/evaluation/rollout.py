@@ -23,6 +23,8 @@ class RolloutSettings:
         image_rate_hz: Images per camera in [Hz].
         timeout_s: Virtual time after which an episode has failed in [s].
         policy_seed: Seed of the policy's noise in every query, as the policy node has it.
+        exploration: How far every chunk is moved at random (standard deviation) in [rad], for
+            grippers in shares of their travel.
         num_denoising_steps: Denoising steps of a chunk; None for the policy's own choice.
         planning: How a query is planned; None to answer directly.
         motion: How the arms follow chunks.
@@ -37,14 +39,17 @@ class RolloutSettings:
     image_rate_hz: float = 25.0
     timeout_s: float = 20.0
     policy_seed: int = 195
+    exploration: float = 0.0
     num_denoising_steps: int | None = None
     planning: PlanningSettings | None = None
     motion: MotionSettings = MotionSettings()
     query: QuerySettings = QuerySettings()
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.latency_s) and self.latency_s >= 0):
-            raise ConfigurationError(f'latency_s is {self.latency_s}; a number from 0 is required')
+        for name in ('latency_s', 'exploration'):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ConfigurationError(f'{name} is {value}; a number from 0 is required')
         for name in ('image_rate_hz', 'timeout_s'):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):

@@ -89,6 +89,9 @@ class PolicyNodeParameters:
     denoising_steps__value: int = parameter(
         5, 'Planning: most denoising steps of a value [1]', low=1, high=100)
     num_candidates: int = parameter(8, 'Planning: chunks to compare [1]', low=1, high=256)
+    candidate_spread: float = parameter(
+        0.0, 'Planning: how far all chunks but the first are moved at random, standard deviation '
+        '[rad]; 0 for not at all', low=0.0, high=0.2)
     is_joint: bool = parameter(
         False, 'Planning: take the value that comes with each chunk in the same sample')
     value_kind: str = parameter(

@@ -122,7 +122,8 @@ def planning_settings(
         ConfigurationError: If two parameters contradict each other.
     """
     return PlanningSettings(
-        num_candidates=parameters.num_candidates, is_joint=parameters.is_joint,
+        num_candidates=parameters.num_candidates,
+        candidate_spread=parameters.candidate_spread, is_joint=parameters.is_joint,
         value_kind=parameters.value_kind, num_futures=parameters.num_futures,
         num_values=parameters.num_values,
         num_denoising_steps_action=parameters.denoising_steps__action,

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 import math
 from pathlib import Path
 import time
@@ -19,6 +20,7 @@ from cosmos_policy_ros.diffusion.latent_injection import value_from_latent
 from cosmos_policy_ros.diffusion.observation_encoder import EncodedObservation
 from cosmos_policy_ros.errors import ConfigurationError, ObservationError, PredictionError
 from cosmos_policy_ros.policy.chunk_smoothing import smooth_chunks
+from cosmos_policy_ros.policy.chunk_variation import chunk_variation
 from cosmos_policy_ros.policy.look_ahead import candidate_pass
 from cosmos_policy_ros.policy.network_pass import Network
 from cosmos_policy_ros.policy.pass_costs import PassCosts
@@ -219,6 +221,7 @@ class CosmosPolicy:
         return Planner(
             settings=query.planning, seed=query.seed, num_steps_action=query.num_steps,
             policy=policy, imagination=imagination, read_chunks=self._read_chunks,
+            move_chunks=partial(self._move_chunks, query.planning.candidate_spread),
             stages=query.stages, costs=self._costs, end_s=end_s,
             committed=query.committed).choose(state, direct_reason)
 
@@ -259,6 +262,16 @@ class CosmosPolicy:
         config = self.model.config
         return chunks if config.chunk_cutoff_hz is None else smooth_chunks(
             chunks, period_s=config.chunk_period_s, cutoff_hz=config.chunk_cutoff_hz)
+
+    def _move_chunks(
+        self, spread: float, latents: Tensor, seeds: Sequence[int],
+    ) -> Tensor:
+        """Return sampled sequences whose chunks are moved at random, each by its seed."""
+        chunks = self._statistics.actions.unnormalise(
+            self._finite(self.model.action_chunk(latents)))
+        moved = chunks + [chunk_variation(seed, chunks.shape[1:], spread) for seed in seeds]
+        normalised = torch.from_numpy(self._statistics.actions.normalise(moved))
+        return self.model.inject_action_chunk(latents, normalised)
 
     def _read_future(self, latents: Tensor) -> tuple[np.ndarray, float]:
         future_proprio = self._finite(self.model.future_proprio(latents))[0]

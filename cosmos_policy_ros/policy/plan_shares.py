@@ -29,7 +29,9 @@ def split_plan(
     num_shares = min(num_workers, settings.num_candidates)
     least, rest = divmod(settings.num_candidates, num_shares)
     sizes = [least + (index < rest) for index in range(num_shares)]
-    return [(seed + sum(sizes[:index]), replace(settings, num_candidates=size))
+    return [(seed + sum(sizes[:index]), replace(
+                settings, num_candidates=size,
+                first_is_moved=settings.first_is_moved or index > 0))
             for index, size in enumerate(sizes)]
 
 

@@ -63,6 +63,8 @@ class Planner:
         policy: Network that samples chunks.
         imagination: Network that samples futures and values; may be the same.
         read_chunks: Reads the chunks (N, K, A), in the units of the robot, of sampled sequences.
+        move_chunks: Returns sampled sequences (N, C, T, H, W) with their chunks moved at random,
+            each by its own seed.
         stages: Started with the query.
         costs: What passes took so far; learns from this query.
         end_s: When, on `stages`, the choice must be made, in [s].
@@ -71,7 +73,8 @@ class Planner:
 
     def __init__(
         self, *, settings: PlanningSettings, seed: int, num_steps_action: int, policy: Network,
-        imagination: Network, read_chunks: Callable[[Tensor], np.ndarray], stages: StageClock,
+        imagination: Network, read_chunks: Callable[[Tensor], np.ndarray],
+        move_chunks: Callable[[Tensor, Sequence[int]], Tensor], stages: StageClock,
         costs: PassCosts, end_s: float, committed: Tensor | None = None,
     ) -> None:
         self._settings = settings
@@ -80,6 +83,7 @@ class Planner:
         self._policy = policy
         self._imagination = imagination
         self._read_chunks = read_chunks
+        self._move_chunks = move_chunks
         self._stages = stages
         self._costs = costs
         self._end_s = end_s
@@ -124,7 +128,15 @@ class Planner:
             if drawn and not self._fits([batch]):
                 break
             drawn.append(self._draw(wanted, self._policy, state, batch, self._committed))
-        return torch.cat(drawn)  # (N, C, T, H, W)
+        return self._moved(torch.cat(drawn))  # (N, C, T, H, W)
+
+    def _moved(self, sampled: Tensor) -> Tensor:
+        """Move the chunks of the candidates that are to be."""
+        first = 0 if self._settings.first_is_moved else 1
+        if not self._settings.candidate_spread or len(sampled) <= first:
+            return sampled
+        seeds = self._seeds(len(sampled))[first:]
+        return torch.cat((sampled[:first], self._move_chunks(sampled[first:], seeds)))
 
     def _agree(self, chunks: np.ndarray) -> bool:
         return len(chunks) > 1 and bool(

@@ -22,6 +22,10 @@ class PlanningSettings:
 
     Attributes:
         num_candidates: Action chunks to compare.
+        candidate_spread: Every candidate but the first is moved at random by so much (standard
+            deviation) in [rad], for grippers in shares of their travel; 0 for none. A policy that
+            is sure of itself samples almost the same chunk with every seed.
+        first_is_moved: Whether the first is moved too, as those of a share of a plan are.
         is_joint: Whether the value is the one that comes with the chunk in the same sample.
         value_kind: What values a candidate otherwise: `v_next` the imagined future alone,
             `v_full` the whole transition, `q` the chunk without imagining.
@@ -48,6 +52,8 @@ class PlanningSettings:
     """
 
     num_candidates: int = 8
+    candidate_spread: float = 0.0
+    first_is_moved: bool = False
     is_joint: bool = False
     value_kind: str = 'v_next'
     num_futures: int = 1
@@ -69,7 +75,8 @@ class PlanningSettings:
                      'num_denoising_steps_future', 'num_denoising_steps_value', 'search_depth',
                      'max_batch'):
             self._check_count(name)
-        for name in ('deadline_s', 'agree_threshold', 'uncertainty', 'uncertainty_threshold'):
+        for name in ('candidate_spread', 'deadline_s', 'agree_threshold', 'uncertainty',
+                     'uncertainty_threshold'):
             self._check_amount(name)
         for name, known in (('value_kind', VALUE_ROLES), ('aggregation', AGGREGATIONS),
                             ('depth_aggregation', DEPTH_AGGREGATIONS)):
@@ -114,6 +121,9 @@ class PlanningSettings:
     def _check_contradictions(self) -> None:
         q = not self.is_joint and self.value_kind == 'q'
         for is_wrong, text in (
+                (self.is_joint and self.candidate_spread > 0,
+                 f'is_joint with candidate_spread {self.candidate_spread:g}: a joint value is '
+                 'that of the chunk as it was sampled'),
                 (self.is_joint and self.num_futures > 1,
                  f'is_joint with num_futures {self.num_futures}: a joint sample has one future'),
                 (self.is_joint and self.num_values > 1,

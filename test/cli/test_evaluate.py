@@ -36,6 +36,11 @@ def test_other_seeds_cannot_be_compared(result_path, tmp_path, capsys):
     assert 'same seeds' in capsys.readouterr().err
 
 
+def test_live_rollouts_do_not_explore(tmp_path, capsys):
+    assert main(['evaluate', '--live', '--exploration', '0.01', '--output', str(tmp_path)]) == 1
+    assert 'exploration is 0.01 with live' in capsys.readouterr().err
+
+
 def test_a_policy_that_is_not_there_is_refused_with_the_reason(tmp_path, capsys):
     status = main(['evaluate', '--checkpoint', str(tmp_path / 'none'), '--episodes', '1',
                    '--output', str(tmp_path)])

@@ -46,6 +46,15 @@ def test_the_same_seed_gives_the_same_in_any_order(loop, lifted):
     assert without_times(other) != without_times(lifted)
 
 
+def test_exploration_moves_every_chunk_and_is_the_same_for_the_same_seed(lifted):
+    runs = []
+    for _ in range(2):
+        loop = expert_loop(exploration=0.02)
+        runs.append(without_times(loop.run(5000)))
+        loop.close()
+    assert runs[0] == runs[1] != without_times(lifted)
+
+
 def test_wall_time_is_told_by_what_it_was_spent_on(lifted):
     assert lifted.times.physics_s > 0 and lifted.times.inference_s > 0
     assert lifted.times.rendering_s == 0, 'an expert that is told looks at no image'

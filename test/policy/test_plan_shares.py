@@ -12,6 +12,9 @@ from cosmos_policy_ros.spec.plan import COMPLETE, NOT_MEASURED, NOT_NEEDED, WORK
 
 JOINT = PlanningSettings(num_candidates=5, is_joint=True, num_denoising_steps_action=1)
 
+MOVED = PlanningSettings(
+    num_candidates=5, candidate_spread=0.05, value_kind='q', num_denoising_steps_action=1)
+
 
 @pytest.fixture(scope='module')
 def policy(tiny_patch_checkpoint):
@@ -42,11 +45,13 @@ def test_agreement_cannot_be_seen_by_several_workers():
 
 
 @pytest.mark.parametrize('num_workers', [1, 2, 3, 5, 8])
-def test_merged_shares_are_the_plan_of_one_worker(policy, synthetic_observation, num_workers):
+@pytest.mark.parametrize('settings', [JOINT, MOVED], ids=['joint', 'moved'])
+def test_merged_shares_are_the_plan_of_one_worker(
+        policy, synthetic_observation, num_workers, settings):
     observation = synthetic_observation()
-    whole = policy.predict(observation, 7, planning=JOINT)
+    whole = policy.predict(observation, 7, planning=settings)
     merged = merge_plans([policy.predict(observation, seed, planning=share)
-                          for seed, share in split_plan(JOINT, 7, num_workers)], JOINT, None)
+                          for seed, share in split_plan(settings, 7, num_workers)], settings, None)
     assert merged.plan.reason == COMPLETE and merged.plan.num_requested == 5
     assert merged.plan.winner_index == whole.plan.winner_index
     assert [one.seed for one in merged.plan.candidates] == [7, 8, 9, 10, 11]

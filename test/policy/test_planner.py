@@ -14,6 +14,7 @@ from cosmos_policy_ros.diffusion.latent_injection import value_from_latent
 from cosmos_policy_ros.diffusion.latent_layout import NetworkRole
 from cosmos_policy_ros.diffusion.random_weights import draw_random_weights
 from cosmos_policy_ros.errors import ConfigurationError, PredictionError
+from cosmos_policy_ros.policy.chunk_variation import chunk_variation
 from cosmos_policy_ros.policy.cosmos_policy import CosmosPolicy
 from cosmos_policy_ros.policy.planning_settings import PlanningSettings
 from cosmos_policy_ros.policy.preprocessing import preprocess_images
@@ -192,6 +193,18 @@ def test_the_future_shown_is_the_one_behind_the_value(policy, observation):
     assert not np.array_equal(direct.future_proprio, planned.future_proprio)
     assert any(not np.array_equal(image, planned.future_images[camera])
                for camera, image in direct.future_images.items())
+
+
+def test_all_candidates_but_the_first_are_moved_and_valued_as_moved(policy, observation):
+    plain = policy.predict(observation, 0, planning=FEW).plan.candidates
+    moved = policy.predict(
+        observation, 0, planning=replace(FEW, candidate_spread=0.05)).plan.candidates
+    np.testing.assert_array_equal(moved[0].chunk, plain[0].chunk)
+    assert moved[0].value == pytest.approx(plain[0].value, abs=1e-5)
+    for one, other in zip(moved[1:], plain[1:]):
+        expected = other.chunk + chunk_variation(other.seed, other.chunk.shape, 0.05)
+        np.testing.assert_allclose(one.chunk, expected, atol=1e-4)
+        assert one.value != pytest.approx(other.value, abs=1e-6)
 
 
 def test_candidates_that_agree_are_not_valued(policy, observation):
