@@ -26,6 +26,7 @@ from cosmos_policy_ros.nodes.interfaces import PolicyStatusMsg
 from cosmos_policy_ros.nodes.logs import log
 from cosmos_policy_ros.nodes.parameters import ArmNodeParameters, declare, updated
 from cosmos_policy_ros.nodes.waiting import wait_until
+from cosmos_policy_ros.nodes.waiting_messages import call_back_waiting, UnwatchedGroup
 from cosmos_policy_ros.robot.arm_controller import ArmController
 from cosmos_policy_ros.robot.arm_status import ArmStatus
 from cosmos_policy_ros.robot.motion_settings import MotionSettings
@@ -44,9 +45,10 @@ DRIVER_PARAMETERS = ('prepare_driver', 'position_p_gain', 'driver_timeout_s')
 class ArmNode(LifecycleNode):
     """Follow chunks within limits; hold the last measured position on any fault.
 
-    Subscriptions: `<arm>/joint_states` sensor_msgs/JointState (best effort, newest only),
-    `joint_trajectory` trajectory_msgs/JointTrajectory (reliable, 14 joints), `policy_status`
-    PolicyStatus, `emergency_stop` std_msgs/Bool (reliable; true holds until false and a start).
+    Subscriptions: `<arm>/joint_states` sensor_msgs/JointState (best effort, the newest at every
+    control tick), `joint_trajectory` trajectory_msgs/JointTrajectory (reliable, 14 joints),
+    `policy_status` PolicyStatus, `emergency_stop` std_msgs/Bool (reliable; true holds until false
+    and a start).
     Publications: commands to the arms as the parameter `output` wants them, see `arm_outputs`
     (reliable; none in a dry run), `~/dry_run/joint_states` (dry run only), `~/status` ArmStatus
     (latched), `/diagnostics`.
@@ -136,10 +138,10 @@ class ArmNode(LifecycleNode):
             item.name: getattr(self._params, item.name) for item in fields(MotionSettings)})
 
     def _subscribe(self) -> None:
-        for arm in self._robot.arms:
-            self.create_subscription(
-                JointState, f'{arm.name}/joint_states', partial(self._on_joint_state, arm),
-                qos.NEWEST_STATE)
+        unwatched = UnwatchedGroup()
+        self._joint_states = [self.create_subscription(
+            JointState, f'{arm.name}/joint_states', partial(self._on_joint_state, arm),
+            qos.NEWEST_STATE, callback_group=unwatched) for arm in self._robot.arms]
         self.create_subscription(
             JointTrajectory, 'joint_trajectory', self._on_trajectory, qos.CHUNK)
         self.create_subscription(
@@ -156,6 +158,12 @@ class ArmNode(LifecycleNode):
         for name, go in (('go_home', self._go_home), ('sleep', self._go_to_sleep)):
             self.create_service(Trigger, f'~/{name}', partial(self._on_go_to, name, go),
                                 callback_group=self._waiting_group)
+
+    @property
+    def _informed_controller(self) -> ArmController:
+        """The controller, with the joint states that have come by now."""
+        call_back_waiting(self._joint_states)
+        return self._controller
 
     def _on_joint_state(self, arm: ArmSpec, msg: JointState) -> None:
         try:
@@ -184,18 +192,18 @@ class ArmNode(LifecycleNode):
                 Problem(reason=StopReason.IMAGES_STALE, text=msg.image_problem)])
 
     def _on_emergency_stop(self, msg: Bool) -> None:
-        self._controller.set_emergency_stop(msg.data, self._now_ns())
+        self._informed_controller.set_emergency_stop(msg.data, self._now_ns())
         self._report_changes()
 
     def _on_control_tick(self) -> None:
-        now_ns = self._now_ns()
+        controller, now_ns = self._informed_controller, self._now_ns()
         if self._last_tick_ns:
             period_s = (now_ns - self._last_tick_ns) / conversions.NANOSECONDS
             self._max_tick_period_s = max(self._max_tick_period_s, period_s)
         self._last_tick_ns = now_ns
         self._check_policy()
         try:
-            self._output.tick(self._controller, now_ns)
+            self._output.tick(controller, now_ns)
         except Exception as error:
             # What nobody foresaw holds the arms and ends the process.
             self._controller.stop(StopReason.INTERNAL_ERROR, now_ns, repr(error))
@@ -228,7 +236,7 @@ class ArmNode(LifecycleNode):
         await self._require_ready()
         if self._image_problem:
             raise RobotError(f'the policy has no fresh images: {self._image_problem}')
-        self._controller.start(self._now_ns())
+        self._informed_controller.start(self._now_ns())
         self._report_changes()
 
     async def _require_ready(self) -> None:
@@ -256,11 +264,12 @@ class ArmNode(LifecycleNode):
         return self._controller.status(self._now_ns()).state
 
     def _go_home(self) -> None:
-        self._controller.go_to(self._robot.start_pose, self._now_ns())
+        self._informed_controller.go_to(self._robot.start_pose, self._now_ns())
 
     def _go_to_sleep(self) -> None:
-        self._controller.go_to(self._robot.sleep_pose, self._now_ns(), open_grippers_first=True,
-                               via=self._robot.open_start_pose)
+        self._informed_controller.go_to(
+            self._robot.sleep_pose, self._now_ns(), open_grippers_first=True,
+            via=self._robot.open_start_pose)
 
     async def _on_go_to(
         self, name: str, go: Callable[[], None], request: Trigger.Request,
@@ -284,12 +293,12 @@ class ArmNode(LifecycleNode):
     def _report_problems(self, problems: Iterable[Problem]) -> None:
         for problem in problems:
             if self._is_active:
-                self._controller.report_problem(problem, self._now_ns())
+                self._informed_controller.report_problem(problem, self._now_ns())
         self._report_changes()
 
     def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._automatic_start_timer.cancel()
-        self._controller.stop(StopReason.REQUESTED, self._now_ns(), 'stop was called')
+        self._informed_controller.stop(StopReason.REQUESTED, self._now_ns(), 'stop was called')
         self._report_changes()
         response.success, response.message = True, 'holding'
         return response
@@ -300,12 +309,12 @@ class ArmNode(LifecycleNode):
         self._is_active = False
         self._control_timer.cancel()
         self._automatic_start_timer.cancel()
-        self._output.finish(self._controller, self._now_ns())
+        self._output.finish(self._informed_controller, self._now_ns())
         self._report_changes()
 
     def _on_status_timer(self) -> None:
         self._report_problems(self._drivers.foreign_commanders())
-        self._publish_status(self._controller.status(self._now_ns()))
+        self._publish_status(self._informed_controller.status(self._now_ns()))
         self._max_tick_period_s = 0.0
 
     def _check_policy(self) -> None:

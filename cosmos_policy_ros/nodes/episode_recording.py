@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from importlib import import_module
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 
@@ -16,7 +17,7 @@ from cosmos_policy_ros.nodes.parameter_snapshot import ParameterSnapshot
 from cosmos_policy_ros.nodes.parameters import RecorderNodeParameters
 from cosmos_policy_ros.nodes.published_topics import offered_profile, published_types
 from cosmos_policy_ros.nodes.recorded_images import recorded_topic, write_settings
-from cosmos_policy_ros.nodes.waiting_messages import waiting_messages
+from cosmos_policy_ros.nodes.waiting_messages import UnwatchedGroup, waiting_messages
 from cosmos_policy_ros.recording.background_writer import BackgroundWriter, WaitingMessage
 from cosmos_policy_ros.recording.camera_skew import CameraSkew
 from cosmos_policy_ros.recording.episode import EpisodeLabel, EpisodeMetadata, PARTIAL_SUFFIX
@@ -29,13 +30,17 @@ from cosmos_policy_ros.recording.stream_meter import KINDS, StreamHealth, Stream
 from cosmos_policy_ros.recording.topic import Topic, TopicQos
 from cosmos_policy_ros.recording.writer import EpisodeWriter
 
+LOOK_PERIOD_S = 0.02
+
 
 class _Stream(NamedTuple):
-    """One recorded topic: what its messages are."""
+    """One recorded topic: what its messages are, and who hears them."""
 
     name: str
+    type_name: str
     kind: StreamKind
     has_header: bool
+    subscription: Subscription
 
 
 class EpisodeRecording:
@@ -66,12 +71,16 @@ class EpisodeRecording:
             self._writer, write_settings(params), on_notice=node.get_logger().warning)
         self.path, self.started_ns = self._writer.path, metadata.started_ns
         self.messages = self.lost = 0
-        self._subscribed: dict[str, tuple[str, Subscription]] = {}
+        self._streams: dict[str, _Stream] = {}
+        self._unwatched_group = UnwatchedGroup()
         self._recorded: dict[str, str] = {}
         self._meters: dict[str, StreamMeter] = {}
         self._skew = CameraSkew()
         self._problems: dict[str, str] = {}
         self._parameters = ParameterSnapshot(node)
+        # A group remembers every timer that it ever had: this one goes with the episode.
+        self._timer = node.create_timer(
+            LOOK_PERIOD_S, self._take_all, callback_group=ReentrantCallbackGroup())
         self.look_for_topics()
 
     @property
@@ -105,11 +114,11 @@ class EpisodeRecording:
                 self._background.encoding)
             if name is not None and wanted not in self._recorded:
                 self._subscribe(wanted, name, types[name][0])
-        for name, (type_name, _) in self._subscribed.items():
-            others = set(types.get(name, ())) - {type_name}
+        for name, stream in self._streams.items():
+            others = set(types.get(name, ())) - {stream.type_name}
             if others:
                 self._problems[name] = (
-                    f'{name} is recorded as {type_name} but now published as '
+                    f'{name} is recorded as {stream.type_name} but now published as '
                     f'{", ".join(sorted(others))}, which is not recorded')
         self._parameters.poll()
 
@@ -118,10 +127,12 @@ class EpisodeRecording:
         return {name: meter.look(now_ns) for name, meter in self._meters.items()}
 
     def close(self) -> None:
-        """Take no more messages."""
-        for _, subscription in self._subscribed.values():
-            self._node.destroy_subscription(subscription)
-        self._subscribed = {}
+        """Take the messages that came until now, and no more."""
+        self._node.destroy_timer(self._timer)
+        self._take_all()
+        for stream in self._streams.values():
+            self._node.destroy_subscription(stream.subscription)
+        self._streams = {}
         self._parameters.close()
 
     def save(
@@ -188,33 +199,45 @@ class EpisodeRecording:
         if kind is StreamKind.IMAGE:
             self._skew.add(name)
         self._meters[name] = StreamMeter(self._now_ns(), kind)
-        stream = _Stream(name, kind, _has_header(message_type))
-        self._subscribed[name] = type_name, self._node.create_subscription(
-            message_type, name, partial(self._on_message, stream), profile, raw=True)
+        self._streams[name] = _Stream(
+            name, type_name, kind, _has_header(message_type), self._node.create_subscription(
+                message_type, name, _never, profile, raw=True,
+                callback_group=self._unwatched_group))
 
-    def _on_message(self, stream: _Stream, data: bytes, info: dict[str, int]) -> None:
-        if stream.name not in self._subscribed:
-            return
-        self._take(stream, data, info)
-        for more in waiting_messages(self._subscribed[stream.name][1]):
-            self._take(stream, *more)
+    def _take_all(self) -> None:
+        came = [(self._received_ns(info), stream, data, info) for stream in self._streams.values()
+                for data, info in waiting_messages(stream.subscription)]
+        for message in sorted(came, key=itemgetter(0)):
+            self._take(*message)
 
-    def _take(self, stream: _Stream, data: bytes, info: dict[str, int]) -> None:
-        now_ns = self._now_ns()
+    def _take(
+        self, received_ns: int, stream: _Stream, data: bytes, info: dict[str, int],
+    ) -> None:
         is_taken = self._background.put(WaitingMessage(
-            topic_name=stream.name, data=data, log_time_ns=now_ns,
-            publish_time_ns=info.get('source_timestamp') or now_ns))
+            topic_name=stream.name, data=data, log_time_ns=received_ns,
+            publish_time_ns=info.get('source_timestamp') or received_ns))
         if not is_taken:
             self.lost += 1
             return
         self.messages += 1
         stamp_ns = stamp_of(data) if stream.has_header else None
-        self._meters[stream.name].count(now_ns, stamp_ns)
+        self._meters[stream.name].count(received_ns, stamp_ns)
         if stream.kind is StreamKind.IMAGE and stamp_ns is not None:
             self._skew.update(stream.name, stamp_ns)
 
+    def _received_ns(self, info: dict[str, int]) -> int:
+        """Return when a message came; the middleware knows the system's time only."""
+        received_ns = info.get('received_timestamp')
+        if not received_ns or self._node.get_clock().ros_time_is_active:
+            return self._now_ns()
+        return received_ns
+
     def _now_ns(self) -> int:
         return self._node.get_clock().now().nanoseconds
+
+
+def _never(data: bytes) -> None:
+    """What a subscription that nobody watches calls back."""
 
 
 def _message_type(type_name: str) -> type:

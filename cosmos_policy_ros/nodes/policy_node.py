@@ -23,6 +23,7 @@ from cosmos_policy_ros.nodes.parameters import declare, PolicyNodeParameters, up
 from cosmos_policy_ros.nodes.policies import (
     check_mode, check_strategy, check_task, load_policy, planning_settings)
 from cosmos_policy_ros.nodes.policy_topics import PolicyTopics
+from cosmos_policy_ros.nodes.waiting_messages import call_back_waiting, UnwatchedGroup
 from cosmos_policy_ros.policy.inference_worker import InferenceRequest, InferenceWorker
 from cosmos_policy_ros.policy.prediction_monitor import PredictionMonitor, SeenState
 from cosmos_policy_ros.policy.protocol import Policy
@@ -151,10 +152,10 @@ class PolicyNode(LifecycleNode):
         self._advertise()
 
     def _subscribe(self) -> None:
-        for arm in self._robot.arms:
-            self.create_subscription(
-                JointState, f'{arm.name}/joint_states', partial(self._on_joint_state, arm),
-                qos.NEWEST_STATE)
+        unwatched = UnwatchedGroup()
+        self._joint_states = [self.create_subscription(
+            JointState, f'{arm.name}/joint_states', partial(self._on_joint_state, arm),
+            qos.NEWEST_STATE, callback_group=unwatched) for arm in self._robot.arms]
         is_compressed = self._params.image_transport == 'compressed'
         for camera in self._policy.camera_names:
             self.create_subscription(
@@ -186,6 +187,7 @@ class PolicyNode(LifecycleNode):
     def _on_query_timer(self) -> None:
         if not self._is_running:
             return
+        call_back_waiting(self._joint_states)
         self._watch_images()
         self._compare_predictions()
         if self._now_ns() < self._next_query_ns or self._worker.is_busy:

@@ -14,6 +14,7 @@ from cosmos_policy_ros.errors import ObservationError
 from cosmos_policy_ros.nodes import conversions, lifecycle, qos
 from cosmos_policy_ros.nodes.diagnostics import diagnostics_message
 from cosmos_policy_ros.nodes.parameters import declare, TeleopNodeParameters
+from cosmos_policy_ros.nodes.waiting_messages import call_back_waiting, UnwatchedGroup
 from cosmos_policy_ros.robot.teleoperation import Teleoperation
 from cosmos_policy_ros.spec.aloha import robot_spec
 from cosmos_policy_ros.spec.leader import leader_specs, LeaderSpec
@@ -42,9 +43,10 @@ class TeleopNode(Node):
         self._trajectory = self.create_publisher(
             JointTrajectory, '~/joint_trajectory', qos.CHUNK)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', qos.DRIVER)
-        for leader in leaders:
-            self.create_subscription(JointState, f'{leader.name}/joint_states',
-                                     partial(self._on_joint_state, leader), qos.NEWEST_STATE)
+        unwatched = UnwatchedGroup()
+        self._joint_states = [self.create_subscription(
+            JointState, f'{leader.name}/joint_states', partial(self._on_joint_state, leader),
+            qos.NEWEST_STATE, callback_group=unwatched) for leader in leaders]
         self.create_timer(1 / params.rate_hz, self._on_timer)
         self.create_timer(STATUS_PERIOD_S, self._on_status_timer)
 
@@ -55,6 +57,7 @@ class TeleopNode(Node):
             self._report(str(error))
 
     def _on_timer(self) -> None:
+        call_back_waiting(self._joint_states)
         now_ns = self._now_ns()
         chunk = self._teleoperation.chunk_at(now_ns)
         if chunk is not None:

@@ -1,25 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What waits in a subscription besides the message that woke its callback."""
+"""Subscriptions that no executor watches: their owner takes what waits in them when it likes.
+
+An executor builds its list of everything to wait for anew before and after every callback, which
+costs several times what a small message does. A node that looks at its subscriptions at a fixed
+rate spares most of its work.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
+from rclpy.callback_groups import CallbackGroup
 from rclpy.subscription import Subscription
 
 
-def waiting_messages(subscription: Subscription) -> Iterator[tuple[bytes, dict[str, int]]]:
-    """Take the messages that wait in a raw subscription, at most as many as it holds.
+class UnwatchedGroup(CallbackGroup):
+    """Callback group of what an executor is to leave alone."""
 
-    An executor takes one message of each subscription and then waits for all again, which costs
-    more than the message. A callback that takes the rest as well catches up when it is late.
+    def can_execute(self, entity: object) -> bool:
+        """Never."""
+        return False
+
+    def beginning_execution(self, entity: object) -> bool:
+        """Never."""
+        return False
+
+    def ending_execution(self, entity: object) -> None:
+        """Nothing ever began."""
+
+
+def waiting_messages(subscription: Subscription) -> Iterator[tuple[Any, dict[str, int]]]:
+    """Take the messages that wait in a subscription, at most as many as it holds.
 
     Yields:
-        Serialized message and its information, as the callback gets them.
+        Message, serialized if the subscription is a raw one, and its information, as a callback
+        gets them.
     """
     for _ in range(subscription.qos_profile.depth):
         with subscription.handle:
-            taken = subscription.handle.take_message(subscription.msg_type, True)
+            taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
         if taken is None:
             return
         yield taken
+
+
+def call_back_waiting(subscriptions: Iterable[Subscription]) -> None:
+    """Give all that waits in some subscriptions to their callbacks."""
+    for subscription in subscriptions:
+        for message, _ in waiting_messages(subscription):
+            subscription.callback(message)

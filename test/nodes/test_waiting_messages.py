@@ -1,27 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A callback that is late takes all that waits, in order, and then finds nothing."""
+"""Subscriptions that only their owner looks at: all that waits, in order, and only once."""
 
+import pytest
 from rclpy.serialization import deserialize_message
-from std_msgs.msg import String
+from std_msgs.msg import Int32
 
-from cosmos_policy_ros.nodes.waiting_messages import waiting_messages
+from cosmos_policy_ros.nodes import qos
+from cosmos_policy_ros.nodes.waiting_messages import UnwatchedGroup, waiting_messages
 
 
-def test_one_callback_takes_all_that_waits_in_order(ros):
-    node, talker = ros.node('listener'), ros.node('talker')
-    calls = []
+class Listener:
+    """Hears numbers in two ways."""
 
-    def on_message(data, info):
-        calls.append([(data, info), *waiting_messages(subscription)])
+    def __init__(self, ros, profile, *, raw=False):
+        node = ros.node('listener')
+        self._ros, self.called_back = ros, []
+        self.subscription = node.create_subscription(
+            Int32, '/count', self.called_back.append, profile, raw=raw,
+            callback_group=UnwatchedGroup())
+        self._watched = ros.collect(node, Int32, '/count', qos.CHUNK)
+        self._publisher = ros.node('talker').create_publisher(Int32, '/count', qos.CHUNK)
+        ros.spin_until(lambda: self._publisher.get_subscription_count() == 2, 'discovery')
 
-    subscription = node.create_subscription(String, '/talk', on_message, 20, raw=True)
-    publisher = talker.create_publisher(String, '/talk', 20)
-    ros.spin_until(publisher.get_subscription_count, 'discovery')
-    for number in range(12):
-        publisher.publish(String(data=str(number)))
-    ros.spin_until(lambda: sum(map(len, calls)) == 12, 'all messages')
-    taken = [item for call in calls for item in call]
-    assert [deserialize_message(data, String).data for data, _ in taken] == (
-        [str(number) for number in range(12)])
-    assert all(info['source_timestamp'] > 0 for _, info in taken)
-    assert len(calls) < 12 and list(waiting_messages(subscription)) == []
+    def hear(self, count):
+        """Return once an executor would have called back for all numbers below `count`."""
+        for number in range(count):
+            self._publisher.publish(Int32(data=number))
+        self._ros.spin_until(lambda: len(self._watched) == count, 'all messages')
+
+
+@pytest.mark.parametrize('raw', [False, True])
+def test_all_that_waits_comes_in_order_once_and_never_by_the_executor(ros, raw):
+    listener = Listener(ros, qos.CHUNK, raw=raw)
+    assert list(waiting_messages(listener.subscription)) == []
+    listener.hear(4)
+    messages, information = zip(*waiting_messages(listener.subscription))
+    if raw:
+        messages = [deserialize_message(message, Int32) for message in messages]
+    assert [message.data for message in messages] == [0, 1, 2, 3]
+    assert all(one['source_timestamp'] > 0 for one in information)
+    assert list(waiting_messages(listener.subscription)) == [] == listener.called_back
+
+
+def test_of_states_only_the_newest_waits(ros):
+    listener = Listener(ros, qos.NEWEST_STATE)
+    listener.hear(3)
+    (message, _), = waiting_messages(listener.subscription)
+    assert message.data == 2
