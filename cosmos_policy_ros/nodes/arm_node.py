@@ -24,7 +24,8 @@ from cosmos_policy_ros.nodes.arm_topics import ArmTopics
 from cosmos_policy_ros.nodes.driver_supervisor import make_supervisor
 from cosmos_policy_ros.nodes.interfaces import PolicyStatusMsg
 from cosmos_policy_ros.nodes.logs import log
-from cosmos_policy_ros.nodes.parameters import ArmNodeParameters, declare, updated
+from cosmos_policy_ros.nodes.parameter_declaration import declare, updated
+from cosmos_policy_ros.nodes.parameters import ArmNodeParameters
 from cosmos_policy_ros.nodes.waiting import wait_until
 from cosmos_policy_ros.nodes.waiting_messages import call_back_waiting, UnwatchedGroup
 from cosmos_policy_ros.robot.arm_controller import ArmController

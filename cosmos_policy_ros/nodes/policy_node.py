@@ -19,7 +19,8 @@ from cosmos_policy_ros.errors import ConfigurationError, CosmosPolicyError, Obse
 from cosmos_policy_ros.nodes import conversions, lifecycle, qos
 from cosmos_policy_ros.nodes.image_conversions import rgb_from_compressed, rgb_from_image
 from cosmos_policy_ros.nodes.interfaces import PolicyStatusMsg
-from cosmos_policy_ros.nodes.parameters import declare, PolicyNodeParameters, updated
+from cosmos_policy_ros.nodes.parameter_declaration import declare, updated
+from cosmos_policy_ros.nodes.parameters import PolicyNodeParameters
 from cosmos_policy_ros.nodes.policies import (
     check_mode, check_strategy, check_task, load_policy, planning_settings)
 from cosmos_policy_ros.nodes.policy_topics import PolicyTopics

@@ -19,7 +19,8 @@ from cosmos_policy_ros.nodes.batch_server import BatchServer
 from cosmos_policy_ros.nodes.episode_metadata import EpisodeDescriber
 from cosmos_policy_ros.nodes.episode_recording import EpisodeRecording
 from cosmos_policy_ros.nodes.interfaces import LabelEpisode
-from cosmos_policy_ros.nodes.parameters import declare, RecorderNodeParameters, updated
+from cosmos_policy_ros.nodes.parameter_declaration import declare, updated
+from cosmos_policy_ros.nodes.parameters import RecorderNodeParameters
 from cosmos_policy_ros.nodes.published_topics import absent_topics, require_topics
 from cosmos_policy_ros.nodes.recorder_settings import free_bytes, health_limits
 from cosmos_policy_ros.nodes.recorder_topics import RecorderTopics

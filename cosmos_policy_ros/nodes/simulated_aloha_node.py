@@ -19,7 +19,8 @@ from cosmos_policy_ros.nodes.fault_server import FaultServer
 from cosmos_policy_ros.nodes.interfaces import ResetSimulation, SimulationStatusMsg
 from cosmos_policy_ros.nodes.leader_server import LeaderServer
 from cosmos_policy_ros.nodes.logs import log
-from cosmos_policy_ros.nodes.parameters import declare, SimulatedAlohaNodeParameters
+from cosmos_policy_ros.nodes.parameter_declaration import declare
+from cosmos_policy_ros.nodes.parameters import SimulatedAlohaNodeParameters
 from cosmos_policy_ros.simulation.fault_injector import FaultInjector
 from cosmos_policy_ros.simulation.simulated_aloha import SimulatedAloha
 from cosmos_policy_ros.spec.aloha import robot_spec

@@ -13,7 +13,8 @@ from trajectory_msgs.msg import JointTrajectory
 from cosmos_policy_ros.errors import ObservationError
 from cosmos_policy_ros.nodes import conversions, lifecycle, qos
 from cosmos_policy_ros.nodes.diagnostics import diagnostics_message
-from cosmos_policy_ros.nodes.parameters import declare, TeleopNodeParameters
+from cosmos_policy_ros.nodes.parameter_declaration import declare
+from cosmos_policy_ros.nodes.parameters import TeleopNodeParameters
 from cosmos_policy_ros.nodes.waiting_messages import call_back_waiting, UnwatchedGroup
 from cosmos_policy_ros.robot.teleoperation import Teleoperation
 from cosmos_policy_ros.spec.aloha import robot_spec

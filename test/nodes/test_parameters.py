@@ -8,9 +8,10 @@ from rclpy.parameter import Parameter
 import yaml
 
 from cosmos_policy_ros.errors import ConfigurationError
+from cosmos_policy_ros.nodes.parameter_declaration import declare, ros_name, updated
 from cosmos_policy_ros.nodes.parameters import (
-    ArmNodeParameters, declare, PolicyNodeParameters, RecorderNodeParameters, ros_name,
-    SimulatedAlohaNodeParameters, TeleopNodeParameters, updated)
+    ArmNodeParameters, PolicyNodeParameters, RecorderNodeParameters,
+    SimulatedAlohaNodeParameters, TeleopNodeParameters)
 from cosmos_policy_ros.spec.resources import resource
 
 KINDS = {'policy_node': PolicyNodeParameters, 'arm_node': ArmNodeParameters,
