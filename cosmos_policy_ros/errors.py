@@ -22,6 +22,10 @@ class PredictionError(CosmosPolicyError):
     """A prediction that is not finite or has the wrong shape."""
 
 
+class TrainingError(CosmosPolicyError):
+    """A training that cannot go on."""
+
+
 class RobotError(CosmosPolicyError):
     """A robot that is not ready to be commanded, or stopped being so."""
 

@@ -28,7 +28,9 @@ class TrainOptions:
             for small models, which learn what a task means from its episodes alone.
         resume: Go on with the run in `output` from its newest checkpoint.
         cache: Folder for prepared episodes; `prepared` beside the first data folder if left out.
-        threads: CPU threads.
+        threads: CPU threads of each process.
+        processes: CPU processes that share every batch; two with a thread each train a small
+            model a quarter faster than one with two threads.
         workers: Processes that read batches ahead; 0 reads them between steps.
         device: Torch device; auto takes a GPU where there is one.
         validation_share: Share of episodes that are only looked at to see how good the model is.
@@ -52,6 +54,7 @@ class TrainOptions:
     resume: bool = False
     cache: Path | None = None
     threads: int = 2
+    processes: int = 1
     workers: int = 0
     device: str = 'auto'
     validation_share: float = 0.05

@@ -5,8 +5,10 @@ from dataclasses import replace
 import json
 import subprocess
 import sys
+import time
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -164,6 +166,7 @@ def test_adapters_learn_on_top_of_a_checkpoint_and_go_on(place):
     (('--steps', '1', '--resume'), 'no checkpoint to resume'),
     (('--steps', '1', '--optimiser', 'muon', '--shard'), 'torchrun'),
     (('--steps', '1', '--optimiser', 'sgd'), 'optimiser'),
+    (('--steps', '1', '--processes', '0'), 'processes is 0'),
     (('--steps', '1', '--config', 'unknown'), 'unknown')])
 def test_impossible_wishes_are_refused_in_words(place, capsys, options, text):
     assert train(place, 'run', *options) == 1
@@ -208,6 +211,34 @@ def test_a_sharded_run_goes_on_from_its_shards_and_equals_one_process(place):
     sharded = weights(place, 'shards')
     for name, tensor in weights(place, 'alone').items():
         torch.testing.assert_close(sharded[name], tensor, rtol=1e-3, atol=1e-5)
+
+
+def test_processes_share_batches_and_equal_one_process(place):
+    assert train(place, 'alone', '--steps', '3', '--ema-decay', '0') == 0
+    assert train(place, 'together', '--steps', '2', '--ema-decay', '0', '--processes', '2') == 0
+    assert train(place, 'together', '--steps', '3', '--ema-decay', '0', '--resume') == 0
+    together = weights(place, 'together')
+    for name, tensor in weights(place, 'alone').items():
+        torch.testing.assert_close(together[name], tensor, rtol=1e-3, atol=1e-5)
+
+
+def test_a_training_process_that_dies_is_told_and_the_run_goes_on_without_it(place):
+    command = [sys.executable, '-m', 'cosmos_policy_ros.cli.main', 'train',
+               '--data', str(place / 'data'), '--cache', str(place / 'cache'),
+               '--config', str(place / 'config'), '-o', str(place / 'run'), *QUICK,
+               '--minutes', '5', '--checkpoint-minutes', '0.01', '--processes', '2']
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                               text=True)
+    while not list((place / 'run').glob('checkpoints/step_*')):
+        assert running.poll() is None, running.stderr.read()
+        time.sleep(0.1)
+    companion = next(child for child in psutil.Process(running.pid).children()
+                     if 'spawn_main' in ' '.join(child.cmdline()))
+    companion.kill()
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert '1 of 2 training processes ended (exit status -9)' in ' '.join(errors.split())
+    assert train(place, 'run', '--minutes', '0.001', '--resume') == 0
 
 
 def test_a_dry_run_tells_the_memory_and_trains_nothing(place, capsys):

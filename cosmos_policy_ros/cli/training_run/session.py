@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 import os
 from pathlib import Path
 import time
@@ -15,6 +16,7 @@ import torch
 from torch import distributed
 from torch.utils.data import DataLoader
 
+from cosmos_policy_ros.cli.training_run.companions import check_companions, companions
 from cosmos_policy_ros.cli.training_run.data import read_data
 from cosmos_policy_ros.cli.training_run.start import (
     build_trainer, check_same_run, describe_run, find_config, find_statistics, find_texts,
@@ -59,17 +61,27 @@ class TrainingResult:
 
 def run_session(options: TrainOptions) -> TrainingResult | None:
     """Train, and return what came of it; None of a dry run."""
-    if 'RANK' in os.environ:
-        distributed.init_process_group('nccl' if torch.cuda.is_available() else 'gloo')
+    if options.processes != 1:
+        check_companions(options.processes, options.device)
+        # Episodes are prepared by this process alone.
+        read_data(options, find_config(options), Console())
+        with companions(options.processes, partial(_run, options)):
+            return _run(options)
+    if 'RANK' not in os.environ:
+        return _run(options)
+    distributed.init_process_group('nccl' if torch.cuda.is_available() else 'gloo')
     try:
-        session = Session(options)
-        if not options.dry_run:
-            return session.run()
-        session.describe()
-        return None
+        return _run(options)
     finally:
-        if distributed.is_initialized():
-            distributed.destroy_process_group()
+        distributed.destroy_process_group()
+
+
+def _run(options: TrainOptions) -> TrainingResult | None:
+    session = Session(options)
+    if not options.dry_run:
+        return session.run()
+    session.describe()
+    return None
 
 
 class Session:
