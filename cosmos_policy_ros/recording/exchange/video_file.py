@@ -22,7 +22,7 @@ class VideoFileWriter:
     """Writes RGB images of one size as H.264. Use it in a `with` statement."""
 
     def __init__(
-        self, path: Path, rate_hz: Fraction, *, gop: int, crf: int = 20,
+        self, path: Path, rate_hz: Fraction, *, gop: int, crf: int,
     ) -> None:
         """Open the file.
 
@@ -35,7 +35,8 @@ class VideoFileWriter:
         self._container = av.open(str(path), 'w', format='mp4', options={
             'movflags': 'faststart'})
         self._stream = self._container.add_stream(
-            'libx264', rate=rate_hz, options={'crf': str(crf), 'preset': _PRESET})
+            'libx264', rate=rate_hz,
+            options={'crf': str(crf), 'preset': _PRESET, 'tune': 'zerolatency'})
         self._stream.pix_fmt = PIXEL_FORMAT
         # Episodes are encoded in parallel, one process each.
         self._stream.codec_context.thread_count = 1
