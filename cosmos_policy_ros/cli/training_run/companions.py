@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 import multiprocessing
 from multiprocessing.process import BaseProcess
 import os
 from pathlib import Path
+import sys
 from tempfile import TemporaryDirectory
 
 from torch import distributed
@@ -57,6 +58,7 @@ def companions(num_processes: int, work: Callable[[], object]) -> Iterator[None]
         try:
             _meet(0, num_processes, place)
             yield
+            distributed.barrier()
         except RuntimeError as error:
             # A collective operation fails in its own words when somebody has gone.
             _raise_if_gone(others, error)
@@ -85,10 +87,15 @@ def _join(
     rank: int, num_processes: int, place: Path, work: Callable[[], object],
 ) -> None:
     _meet(rank, num_processes, place)
-    # What does not fit is refused by the first process too, which tells the user.
-    with suppress(CosmosPolicyError):
+    try:
         work()
-    distributed.destroy_process_group()
+        # Who leaves early takes the ends of connections away that others may be using.
+        distributed.barrier()
+    except CosmosPolicyError:
+        # The first process refuses the same, and tells the user.
+        sys.exit(1)
+    finally:
+        distributed.destroy_process_group()
 
 
 def _meet(rank: int, num_processes: int, place: Path) -> None:
