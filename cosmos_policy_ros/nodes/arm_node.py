@@ -27,7 +27,7 @@ from cosmos_policy_ros.nodes.logs import log
 from cosmos_policy_ros.nodes.parameter_declaration import declare, updated
 from cosmos_policy_ros.nodes.parameters import ArmNodeParameters
 from cosmos_policy_ros.nodes.waiting import wait_until
-from cosmos_policy_ros.nodes.waiting_messages import call_back_waiting, UnwatchedGroup
+from cosmos_policy_ros.nodes.waiting_messages import call_back_waiting, unwatched_joint_states
 from cosmos_policy_ros.robot.arm_controller import ArmController
 from cosmos_policy_ros.robot.arm_status import ArmStatus
 from cosmos_policy_ros.robot.motion_settings import MotionSettings
@@ -139,10 +139,8 @@ class ArmNode(LifecycleNode):
             item.name: getattr(self._params, item.name) for item in fields(MotionSettings)})
 
     def _subscribe(self) -> None:
-        unwatched = UnwatchedGroup()
-        self._joint_states = [self.create_subscription(
-            JointState, f'{arm.name}/joint_states', partial(self._on_joint_state, arm),
-            qos.NEWEST_STATE, callback_group=unwatched) for arm in self._robot.arms]
+        self._joint_states = unwatched_joint_states(
+            self, self._robot.arms, self._on_joint_state)
         self.create_subscription(
             JointTrajectory, 'joint_trajectory', self._on_trajectory, qos.CHUNK)
         self.create_subscription(

@@ -24,7 +24,7 @@ from cosmos_policy_ros.nodes.parameters import PolicyNodeParameters
 from cosmos_policy_ros.nodes.policies import (
     check_mode, check_strategy, check_task, load_policy, planning_settings)
 from cosmos_policy_ros.nodes.policy_topics import PolicyTopics
-from cosmos_policy_ros.nodes.waiting_messages import call_back_waiting, UnwatchedGroup
+from cosmos_policy_ros.nodes.waiting_messages import call_back_waiting, unwatched_joint_states
 from cosmos_policy_ros.policy.inference_worker import InferenceRequest, InferenceWorker
 from cosmos_policy_ros.policy.prediction_monitor import PredictionMonitor, SeenState
 from cosmos_policy_ros.policy.protocol import Policy
@@ -153,10 +153,8 @@ class PolicyNode(LifecycleNode):
         self._advertise()
 
     def _subscribe(self) -> None:
-        unwatched = UnwatchedGroup()
-        self._joint_states = [self.create_subscription(
-            JointState, f'{arm.name}/joint_states', partial(self._on_joint_state, arm),
-            qos.NEWEST_STATE, callback_group=unwatched) for arm in self._robot.arms]
+        self._joint_states = unwatched_joint_states(
+            self, self._robot.arms, self._on_joint_state)
         is_compressed = self._params.image_transport == 'compressed'
         for camera in self._policy.camera_names:
             self.create_subscription(

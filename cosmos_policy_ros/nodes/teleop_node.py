@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
@@ -15,7 +13,7 @@ from cosmos_policy_ros.nodes import conversions, lifecycle, qos
 from cosmos_policy_ros.nodes.diagnostics import diagnostics_message
 from cosmos_policy_ros.nodes.parameter_declaration import declare
 from cosmos_policy_ros.nodes.parameters import TeleopNodeParameters
-from cosmos_policy_ros.nodes.waiting_messages import call_back_waiting, UnwatchedGroup
+from cosmos_policy_ros.nodes.waiting_messages import call_back_waiting, unwatched_joint_states
 from cosmos_policy_ros.robot.teleoperation import Teleoperation
 from cosmos_policy_ros.spec.aloha import robot_spec
 from cosmos_policy_ros.spec.leader import leader_specs, LeaderSpec
@@ -44,10 +42,7 @@ class TeleopNode(Node):
         self._trajectory = self.create_publisher(
             JointTrajectory, '~/joint_trajectory', qos.CHUNK)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', qos.DRIVER)
-        unwatched = UnwatchedGroup()
-        self._joint_states = [self.create_subscription(
-            JointState, f'{leader.name}/joint_states', partial(self._on_joint_state, leader),
-            qos.NEWEST_STATE, callback_group=unwatched) for leader in leaders]
+        self._joint_states = unwatched_joint_states(self, leaders, self._on_joint_state)
         self.create_timer(1 / params.rate_hz, self._on_timer)
         self.create_timer(STATUS_PERIOD_S, self._on_status_timer)
 

@@ -8,11 +8,20 @@ rate spares most of its work.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, TypeVar
 
 from rclpy.callback_groups import CallbackGroup
+from rclpy.node import Node
 from rclpy.subscription import Subscription
+from sensor_msgs.msg import JointState
+
+from cosmos_policy_ros.nodes import qos
+from cosmos_policy_ros.spec.leader import LeaderSpec
+from cosmos_policy_ros.spec.robot import ArmSpec
+
+A = TypeVar('A', ArmSpec, LeaderSpec)
 
 
 class UnwatchedGroup(CallbackGroup):
@@ -43,6 +52,16 @@ def waiting_messages(subscription: Subscription) -> Iterator[tuple[Any, dict[str
         if taken is None:
             return
         yield taken
+
+
+def unwatched_joint_states(
+    node: Node, arms: Iterable[A], callback: Callable[[A, JointState], None],
+) -> list[Subscription]:
+    """Subscribe to the newest `<arm>/joint_states` of some arms, for `call_back_waiting`."""
+    group = UnwatchedGroup()
+    return [node.create_subscription(
+        JointState, f'{arm.name}/joint_states', partial(callback, arm), qos.NEWEST_STATE,
+        callback_group=group) for arm in arms]
 
 
 def call_back_waiting(subscriptions: Iterable[Subscription]) -> None:
