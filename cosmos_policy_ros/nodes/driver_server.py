@@ -20,6 +20,7 @@ from cosmos_policy_ros.nodes.interfaces import (
     JointGroupCommand, JointSingleCommand, JointTrajectoryCommand, MotorGains, OperatingModes,
     Reboot, RegisterValues, RobotInfo, TorqueEnable)
 from cosmos_policy_ros.nodes.waiting import wait_until
+from cosmos_policy_ros.nodes.waiting_messages import call_back_waiting, UnwatchedGroup
 from cosmos_policy_ros.simulation.fault_injector import FaultInjector
 from cosmos_policy_ros.simulation.simulated_aloha import SimulatedAloha
 from cosmos_policy_ros.simulation.stream_faults import Message
@@ -47,11 +48,17 @@ class DriverServer:
         # A service that waits for the driver must not keep the others from being served.
         self._waiting_group = ReentrantCallbackGroup()
         self._services: list[Service] = []
+        self._command_group = UnwatchedGroup()
         self._subscriptions: list[Subscription] = []
         self._joint_states: Publisher | None = None
-        # Joint states are published from another thread than the one that withdraws them.
-        self._publishing = threading.Lock()
+        # Topics are used by another thread than the one that withdraws them.
+        self._topics = threading.Lock()
         self.show_faults()
+
+    def take_commands(self) -> None:
+        """Give the commands that came to the driver; call it before every step of the physics."""
+        with self._topics:
+            call_back_waiting(self._subscriptions)
 
     def publish_joint_states(self) -> bool:
         """Publish the joint states; return False while the driver is busy or dead."""
@@ -59,7 +66,7 @@ class DriverServer:
         if state is None:
             return False
         messages = self._faults.spoil(self.arm_name, state, now_ns, now_ns)
-        with self._publishing:
+        with self._topics:
             for message in messages if self._joint_states is not None else ():
                 self._joint_states.publish(_joint_state(message))
         return True
@@ -74,7 +81,8 @@ class DriverServer:
         if is_offered and self._joint_states is None:
             self._subscriptions = [
                 self._node.create_subscription(
-                    kind, f'{self.arm_name}/commands/{topic}', callback, qos.DRIVER)
+                    kind, f'{self.arm_name}/commands/{topic}', callback, qos.DRIVER,
+                    callback_group=self._command_group)
                 for kind, topic, callback in (
                     (JointGroupCommand, 'joint_group', self._on_group),
                     (JointSingleCommand, 'joint_single', self._on_single),
@@ -82,11 +90,11 @@ class DriverServer:
             self._joint_states = self._node.create_publisher(
                 JointState, f'{self.arm_name}/joint_states', qos.DRIVER)
         elif not is_offered and self._joint_states is not None:
-            with self._publishing:
+            with self._topics:
                 self._node.destroy_publisher(self._joint_states)
                 self._joint_states = None
-            while self._subscriptions:
-                self._node.destroy_subscription(self._subscriptions.pop())
+                while self._subscriptions:
+                    self._node.destroy_subscription(self._subscriptions.pop())
 
     def _offer_services(self, is_offered: bool) -> None:
         while self._services and not is_offered:

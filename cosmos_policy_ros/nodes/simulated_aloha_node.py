@@ -32,7 +32,7 @@ SLOW_SHARE = 0.9
 
 
 class SimulatedAlohaNode(Node):
-    """Physics thread at the joint-state rate, camera thread, commands on the executor's thread.
+    """Physics thread at the joint-state rate, which takes the commands too, and a camera thread.
 
     Offers per arm what `DriverServer` and, where asked for, `ControllerServer` list, per camera
     what `CameraServer` lists, the service of `FaultServer`, `~/status` SimulationStatus (latched)
@@ -95,6 +95,8 @@ class SimulatedAlohaNode(Node):
         start_s, tick = time.monotonic(), 0
         while not self._should_stop.wait(max(0.0, start_s + tick * period_s - time.monotonic())):
             self._num_late_steps += time.monotonic() > start_s + tick * period_s + LATE_STEP_S
+            for driver in self._drivers:
+                driver.take_commands()
             self._simulation.advance_to(self._now_ns())
             self._num_joint_states += all(
                 [driver.publish_joint_states() for driver in self._drivers])
