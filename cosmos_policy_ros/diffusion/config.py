@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints, TypeVar
 
 from cosmos_policy_ros.diffusion.latent_layout import latent_layout, VALUE_ROLES
-from cosmos_policy_ros.diffusion.preconditioning import PREDICTIONS
 from cosmos_policy_ros.errors import ConfigurationError
 
 T = TypeVar('T')
+
+PREDICTIONS = ('velocity', 'clean')
+"""What a network's output is: noise minus clean sequence, as of the released models, or D."""
 
 
 def _require(condition: bool, text: str) -> None:

@@ -13,9 +13,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-PREDICTIONS = ('velocity', 'clean')
-"""What a network's output is: noise minus clean sequence, as of the released models, or D."""
-
 
 def time_from_sigma(sigma: float | Tensor) -> float | Tensor:
     """Rectified-flow time in [0, 1) of a noise level."""
@@ -31,6 +28,6 @@ def clean_prediction(
     output: Tensor, noisy: Tensor, clean: Tensor, mask: Tensor, time: float | Tensor,
     prediction: str = 'velocity',
 ) -> Tensor:
-    """Turn the network's output, one of `PREDICTIONS`, into a prediction of the clean sequence."""
+    """Turn the network's output (see `config.PREDICTIONS`) into a prediction of the clean one."""
     denoised = output if prediction == 'clean' else (1 - time) * noisy - time * output
     return torch.where(mask.bool(), clean, denoised)
