@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cosmos_policy_ros.spec.minimum_jerk import minimum_jerk
+
 # Share of a chunk over which it leaves its own course; the takeover from the last chunk is over.
 _RISE = 0.2
 
@@ -29,5 +31,4 @@ def chunk_variation(
     """
     num_actions, num_joints = chunk_shape
     share = np.minimum(np.arange(num_actions) / (_RISE * num_actions), 1.0)[:, None]
-    rise = share**3 * (10 - 15 * share + 6 * share**2)
-    return rise * np.random.default_rng(seed).normal(0.0, spread, num_joints)
+    return minimum_jerk(share) * np.random.default_rng(seed).normal(0.0, spread, num_joints)

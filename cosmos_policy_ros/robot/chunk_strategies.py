@@ -18,6 +18,7 @@ from cosmos_policy_ros.robot.chunk_course import (
 from cosmos_policy_ros.robot.motion_settings import MotionSettings, Strategy
 from cosmos_policy_ros.robot.settings import NS_PER_S
 from cosmos_policy_ros.spec.action import ActionChunk
+from cosmos_policy_ros.spec.minimum_jerk import minimum_jerk
 
 # Chunks that come faster than these are played out forget the oldest.
 MAX_LAYERS = 8
@@ -161,9 +162,8 @@ class EnsembleCourse:
 
 
 def smooth_step(share: float) -> float:
-    """Return the minimum-jerk rise from 0 to 1 while `share` goes from 0 to 1."""
-    s = min(max(share, 0.0), 1.0)
-    return s**3 * (10 - 15 * s + 6 * s**2)
+    """Return the minimum-jerk rise from 0 to 1 while `share` goes from 0 to 1, and beyond."""
+    return minimum_jerk(min(max(share, 0.0), 1.0))
 
 
 def taken_over(

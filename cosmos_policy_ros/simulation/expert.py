@@ -19,6 +19,7 @@ from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.simulation.expert_legs import Leg, LEGS
 from cosmos_policy_ros.simulation.kinematics import ArmKinematics, GripperPose
 from cosmos_policy_ros.spec.aloha import CHUNK_PERIOD_S
+from cosmos_policy_ros.spec.minimum_jerk import minimum_jerk
 from cosmos_policy_ros.spec.robot import RobotSpec
 
 MAX_JOINT_SPEED_RAD_S = 1.4
@@ -112,8 +113,7 @@ class Expert:
 
 def _minimum_jerk_shares(steps: int) -> np.ndarray:
     """Shares of the way done after each of equal steps of time, at rest at both ends."""
-    t = np.arange(1, steps + 1) / steps
-    return t**3 * (10 - 15 * t + 6 * t**2)
+    return minimum_jerk(np.arange(1, steps + 1) / steps)
 
 
 def interpolate_pose(start: GripperPose, end: GripperPose, share: float) -> GripperPose:
