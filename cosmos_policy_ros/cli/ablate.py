@@ -34,7 +34,10 @@ class AblateOptions:
         cache: Folder for prepared episodes; `prepared` in the output if left out.
         timeout_s: Virtual time after which an episode has failed in [s].
         workers: Processes that evaluate; each takes one core. 0 evaluates in this one.
-        threads: CPU threads that train.
+        candidate_spread: How far all chunks that planning chooses from, but the first, are moved
+            at random (standard deviation) in [rad].
+        threads: CPU threads of each training process.
+        processes: CPU processes that share every batch, as of `train`.
         device: Torch device; auto takes a GPU where there is one.
     """
 
@@ -52,7 +55,9 @@ class AblateOptions:
     cache: Path | None = None
     timeout_s: float = 20.0
     workers: Annotated[int, tyro.conf.arg(aliases=['-j'])] = 2
+    candidate_spread: float = 0.01
     threads: int = 2
+    processes: int = 1
     device: str = 'auto'
 
 

@@ -122,7 +122,7 @@ class AblationPlan:
             data=options.data, output=options.output / variant.name / 'training',
             config=options.config, steps=options.steps, new_tasks=True,
             cache=options.cache or options.output / 'prepared', threads=options.threads,
-            device=options.device, training=replace(
+            processes=options.processes, device=options.device, training=replace(
                 variant.training, batches=replace(batches, seed=options.training_seed)))
 
     def _validate(self) -> Stage:
@@ -147,6 +147,7 @@ class AblationPlan:
             changes = {'denoising_steps': variant.num_steps}
         elif isinstance(variant, PlanningVariant):
             changes = {'mode': 'planning', 'num_candidates': variant.num_candidates,
+                       'candidate_spread': options.candidate_spread,
                        'planning_checkpoint': options.planning_checkpoint}
         return evaluation_stage(f'evaluate_{variant.name}', f'evaluate: {variant.text}',
                                 replace(common, **changes), self._console)

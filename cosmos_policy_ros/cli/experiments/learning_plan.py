@@ -144,8 +144,9 @@ class LearningPlan:
         return TrainOptions(
             data=tuple(data), output=self._folder / folder, config=options.config,
             minutes=minutes, init=init, new_tasks=True, cache=self._folder / 'prepared',
-            threads=options.threads, device=options.device, training=replace(
-                training, batches=replace(training.batches, seed=options.training_seed)))
+            threads=options.threads, processes=options.processes, device=options.device,
+            training=replace(training, batches=replace(
+                training.batches, seed=options.training_seed)))
 
     def _evaluate(self, way: str, title: str) -> Stage:
         return evaluation_stage(
@@ -160,16 +161,17 @@ class LearningPlan:
             planning_checkpoint=str(self._folder / model / 'model') if model else '',
             episodes=options.episodes, seed=options.evaluation_seed,
             mode='direct' if way == DIRECT else 'planning', num_candidates=options.candidates,
-            value_kind='q' if way == Q else 'v_next', denoising_steps=options.denoising_steps,
-            timeout_s=options.timeout_s, workers=options.workers, device=options.device,
+            candidate_spread=options.candidate_spread, value_kind='q' if way == Q else 'v_next',
+            denoising_steps=options.denoising_steps, timeout_s=options.timeout_s,
+            workers=options.workers, device=options.device,
             output=self._folder / 'evaluations' / way)
 
     def _roll_out(self) -> Stage:
         count, folder = self._options.rollouts, self._folder
         return evaluation_stage('roll_out', f'record {count} rollouts', replace(
             self._evaluation(DIRECT), episodes=count, seed=self._options.rollout_seed,
-            record=folder / 'rollouts', output=folder / 'evaluations' / 'rollouts'),
-            self._console)
+            exploration=self._options.exploration, record=folder / 'rollouts',
+            output=folder / 'evaluations' / 'rollouts'), self._console)
 
     def _film(self) -> Stage:
         ways = {way: replace(self._evaluation(way), workers=0) for way in (DIRECT, REFINED)}

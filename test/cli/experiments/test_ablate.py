@@ -78,6 +78,7 @@ def test_given_checkpoints_are_varied_in_steps_and_candidates(options):
         assert settings(f'steps_{count}')['planning'] is None
     for count in (1, 2, 4, 8):
         assert settings(f'candidates_{count}')['planning']['num_candidates'] == count
+        assert settings(f'candidates_{count}')['planning']['candidate_spread'] == 0.01
         assert settings(f'candidates_{count}')['planning_checkpoint'] == (
             options.planning_checkpoint)
 

@@ -56,6 +56,8 @@ def test_models_are_refined_with_the_published_shares_on_rollouts_of_the_policy(
     rollouts = [load_metadata(path) for path in sorted((loop.output / 'rollouts').iterdir())]
     assert [rollout.seed for rollout in rollouts] == [20000, 20001]
     assert {rollout.mode for rollout in rollouts} == {'direct'}
+    explored = load_result(loop.output / 'evaluations' / 'rollouts' / 'evaluation.json')
+    assert explored.settings['exploration'] == loop.exploration > 0
     for folder, value in (('refined', 'v_next'), ('refined_q', 'q')):
         card = json.loads((loop.output / folder / 'run.json').read_text())
         assert card['training']['samples']['demonstration_share'] == 0.1
@@ -76,6 +78,7 @@ def test_each_way_plans_with_its_own_model(loop):
             ('planning_q', 'refined_q', 'q')):
         settings = results[way].settings
         assert settings['planning']['num_candidates'] == 2
+        assert settings['planning']['candidate_spread'] == loop.candidate_spread > 0
         assert settings['planning']['value_kind'] == value
         assert settings['planning_checkpoint'] == (
             str(loop.output / model / 'model') if model else '')
