@@ -26,6 +26,9 @@ _BENT_RAD = (0.0, 0.2, 0.6, 0.0, 0.8, 0.0)
 _HOVER_M = np.array([0.0, 0.0, 0.08])
 _MEETING_M = np.array([0.0, 0.5, 0.25])
 _STAND_OFF_M = np.array([0.13, 0.0, 0.0])
+# Held still by their motors, the giving gripper with the cube hangs 3 mm low and the taking one
+# stays 4 to 5 mm high: aimed at this, its open fingers have the cube in their middle within 1 mm.
+_TAKING_M = _MEETING_M - np.array([0.0, 0.0, 0.008])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +72,12 @@ def transfer_legs(objects: Mapping[str, np.ndarray]) -> list[Leg]:
     approach, *pick = _pick_legs(objects[CUBE])
     lifted = pick[-1]
     waiting, _ = lifted.poses
-    taking = replace(waiting, position_m=_MEETING_M)
+    taking = replace(waiting, position_m=_TAKING_M)
     giving = GripperPose(position_m=_MEETING_M, quaternion=_RIGHT_LEVEL)
     leaving = replace(giving, position_m=_MEETING_M + _STAND_OFF_M)
     turn = replace(lifted, duration_s=1.5, poses=(waiting, giving), is_straight=False)
     # Slow: joints that lag while they move would take the open fingers off the cube's height.
-    meet = replace(turn, duration_s=1.6, poses=(taking, giving), is_straight=True)
+    meet = replace(turn, duration_s=2.0, poses=(taking, giving), is_straight=True)
     take = replace(meet, duration_s=0.5, openings=(HOLD, HOLD))
     release = replace(take, duration_s=0.5, openings=(HOLD, OPEN))
     leave = replace(release, duration_s=0.8, poses=(taking, leaving))
@@ -89,7 +92,7 @@ def lift_legs(objects: Mapping[str, np.ndarray]) -> list[Leg]:
 
 
 def _pick_legs(cube: np.ndarray) -> list[Leg]:
-    waiting = GripperPose(position_m=_MEETING_M - _STAND_OFF_M, quaternion=_LEFT_ROLLED)
+    waiting = GripperPose(position_m=_TAKING_M - _STAND_OFF_M, quaternion=_LEFT_ROLLED)
     above = GripperPose(
         position_m=cube[:3] + _HOVER_M, quaternion=_turned(_RIGHT_DOWN, _quarter_yaw(cube[3:])))
     at_cube = replace(above, position_m=cube[:3])
