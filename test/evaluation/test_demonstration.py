@@ -7,8 +7,12 @@ from virtual_runs import TASK, TOPICS
 
 from cosmos_policy_ros.evaluation.demonstration import (
     DemonstrationSettings, Demonstrator, DISTURBANCE_TOPIC)
+from cosmos_policy_ros.evaluation.virtual_robot import START_NS, VirtualRobot
 from cosmos_policy_ros.recording.decode import decoded_messages
 from cosmos_policy_ros.recording.reader import EpisodeReader
+from cosmos_policy_ros.simulation.expert import Expert
+from cosmos_policy_ros.simulation.kinematics import ArmKinematics
+from cosmos_policy_ros.spec.action import ActionChunk
 from cosmos_policy_ros.spec.aloha import ALOHA
 
 SEED = 1009
@@ -85,3 +89,21 @@ def test_a_failure_goes_apart(demonstrator, tmp_path, monkeypatch):
     assert not failed.is_success
     assert failed.path == tmp_path / 'failures' / f'episode_{SEED:06d}'
     assert EpisodeReader(failed.path).metadata.label.outcome == 'failure'
+
+
+def test_the_cube_comes_between_the_open_left_fingers_without_touching_them():
+    """There are 13 mm above and below it; a policy that learns this is off by some of them."""
+    robot = VirtualRobot(ALOHA, 'transfer_cube')
+    simulation, left = robot.simulation, ALOHA.arms[0]
+    kinematics = ArmKinematics(simulation.model, left)
+    simulation.reset(seed=SEED, now_ns=0)
+    plan = Expert(ALOHA, simulation.model, 'transfer_cube').plan(simulation.object_poses())
+    robot.reset(SEED)
+    robot.submit(ActionChunk(positions=plan[1:], stamp_ns=START_NS, period_ns=40_000_000))
+    heights_m = []
+    while not robot.status.is_success:
+        robot.advance()
+        fingers_m = kinematics.pose(np.array(robot.samples[left.name].positions)[:6]).position_m
+        if robot.status.stage_name == 'right gripper lifts' and fingers_m[0] > -0.06:
+            heights_m.append((simulation.object_poses()['box'][:3] - fingers_m)[2])
+    assert heights_m and np.abs(heights_m).max() < 0.0065
