@@ -53,7 +53,8 @@ class EvaluateOptions:
             rollouts show what comes of it; for training, not for judging a policy.
         timeout_s: Virtual time after which an episode has failed in [s].
         live: Run over real topics in real time instead, all nodes as processes. The latency is
-            then what it is; workers, videos, record and latency_s do not apply.
+            then what it is; workers and latency_s do not apply, exploration, record and videos
+            are refused.
         workers: Processes; each takes one core and loads the policy once. 0 takes this one.
         device: Torch device; auto takes a GPU where there is one.
         videos: Which episodes to film.

@@ -73,7 +73,7 @@ def _run(
     options: EvaluateOptions, job: EvaluationJob, output: Path, seeds: Sequence[int],
 ) -> Iterator[Outcome]:
     if options.live:
-        return _run_live(options, job, output, seeds)
+        return _run_live(options, output, seeds)
     return _run_pool(options.workers, job, seeds) if options.workers else _run_here(job, seeds)
 
 
@@ -132,27 +132,30 @@ def _run_pool(workers: int, job: EvaluationJob, seeds: Sequence[int]) -> Iterato
 
 
 def _run_live(
-    options: EvaluateOptions, job: EvaluationJob, output: Path, seeds: Sequence[int],
+    options: EvaluateOptions, output: Path, seeds: Sequence[int],
 ) -> Iterator[Outcome]:
     """Run every seed over real topics."""
-    query, planning = job.settings.query, job.settings.planning
-    if job.settings.exploration:
-        raise ConfigurationError(f'exploration is {job.settings.exploration:g} with live: only '
-                                 'rollouts in virtual time explore, allowed is 0')
-    parameters = {
-        'seed': options.policy_seed, 'execution_horizon': query.execution_horizon,
+    for name, allowed in (('exploration', 0.0), ('record', None), ('videos', 'none')):
+        if getattr(options, name) != allowed:
+            raise ConfigurationError(
+                f'{name} is {getattr(options, name)} with live: only rollouts in virtual time '
+                f'have that, allowed is {allowed}')
+    motion = {'strategy': options.strategy, 'blend_s': options.blend_s}
+    policy = {
+        **motion, 'seed': options.policy_seed, 'execution_horizon': options.execution_horizon,
         'denoising_steps.action': options.denoising_steps,
         'denoising_steps.future': options.denoising_steps,
         'denoising_steps.value': options.denoising_steps}
-    if planning is not None:
-        parameters |= {name: getattr(planning, name) for name in (
+    if options.mode == 'planning':
+        policy |= {name: getattr(options, name) for name in (
             'num_candidates', 'candidate_spread', 'is_joint', 'value_kind', 'num_futures',
-            'num_values', 'search_depth')}
+            'num_values', 'value_aggregation', 'search_depth')}
     return run_live(BringupOptions(
         sim=True, start=False, record=False, policy=options.policy, mode=options.mode,
         checkpoint=options.checkpoint, planning_checkpoint=options.planning_checkpoint,
         task=TASKS[options.task].text, sim_task=options.task, robot=options.robot),
-        seeds, timeout_s=options.timeout_s, policy_parameters=parameters,
+        seeds, timeout_s=options.timeout_s, parameters={'/policy_node': policy,
+                                                        '/arm_node': motion},
         log_directory=output / 'logs')
 
 

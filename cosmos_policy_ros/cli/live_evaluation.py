@@ -28,7 +28,7 @@ _WATCHED = ('simulated_aloha_node', 'arm_node', 'policy_node')
 
 def run_live(
     options: BringupOptions, seeds: Sequence[int], *, timeout_s: float,
-    policy_parameters: Mapping[str, object], log_directory: Path,
+    parameters: Mapping[str, Mapping[str, object]], log_directory: Path,
 ) -> Iterator[tuple[Rollout, str]]:
     """Run the seeds one after the other and yield what came of each, with the policy's name.
 
@@ -36,7 +36,7 @@ def run_live(
         options: What to start; it must be simulated and must not start by itself.
         seeds: Seeds of the scenes.
         timeout_s: Time after which an episode has failed in [s].
-        policy_parameters: Parameters of policy_node.
+        parameters: Node to its parameters that differ from those of the bring-up.
         log_directory: Folder for the logs of the nodes.
 
     Raises:
@@ -51,7 +51,8 @@ def run_live(
         with Operator() as operator:
             operator.wait_until(lambda: set(_WATCHED) <= set(operator.status),
                                 STARTUP_TIMEOUT_S, 'start-up of all nodes', processes.check)
-            operator.set_parameters('/policy_node', **policy_parameters)
+            for node, values in parameters.items():
+                operator.set_parameters(node, **values)
             for seed in seeds:
                 yield (_run_seed(operator, processes, seed, options.sim_task, timeout_s),
                        operator.status['policy_node'].policy)

@@ -36,9 +36,11 @@ def test_other_seeds_cannot_be_compared(result_path, tmp_path, capsys):
     assert 'same seeds' in capsys.readouterr().err
 
 
-def test_live_rollouts_do_not_explore(tmp_path, capsys):
-    assert main(['evaluate', '--live', '--exploration', '0.01', '--output', str(tmp_path)]) == 1
-    assert 'exploration is 0.01 with live' in capsys.readouterr().err
+@pytest.mark.parametrize('name, value', [
+    ('exploration', '0.01'), ('record', 'rollouts'), ('videos', 'all')])
+def test_live_rollouts_refuse_what_they_cannot_have(tmp_path, capsys, name, value):
+    assert main(['evaluate', '--live', f'--{name}', value, '--output', str(tmp_path)]) == 1
+    assert f'{name} is {value} with live' in capsys.readouterr().err
 
 
 def test_a_policy_that_is_not_there_is_refused_with_the_reason(tmp_path, capsys):
