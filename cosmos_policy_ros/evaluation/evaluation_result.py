@@ -14,6 +14,7 @@ from typing import Any
 from cosmos_policy_ros.errors import RecordingError
 from cosmos_policy_ros.evaluation.rollout import ComputeTimes, Rollout
 from cosmos_policy_ros.evaluation.success import wilson_interval
+from cosmos_policy_ros.evaluation.value_ranking import value_ranking
 
 FORMAT_VERSION = 1
 
@@ -70,6 +71,11 @@ class EvaluationResult:
         return {stage: failures.count(stage) for stage in sorted(set(failures))}
 
     @property
+    def value_ranking(self) -> float | None:
+        """How often a success is valued above a failure at the same query; None if unknown."""
+        return value_ranking(self.rollouts)
+
+    @property
     def cost_per_virtual_s(self) -> ComputeTimes:
         """Wall time that one virtual second took."""
         virtual_s = sum(rollout.duration_s for rollout in self.rollouts)
@@ -96,6 +102,7 @@ class EvaluationResult:
                         'success_rate': self.success_rate, 'wilson_95': [low, high],
                         'mean_score': self.mean_score, 'success_time_s': self.success_time_s,
                         'failures_by_stage': self.stages,
+                        'value_ranking': self.value_ranking,
                         'inference_per_query_s': self.inference_per_query_s,
                         'cost_per_virtual_s': vars(self.cost_per_virtual_s)},
             'settings': dict(self.settings),
