@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from cosmos_policy_ros.simulation.appearance import Appearance
 
 TASK_PERIOD_NS = 20_000_000
 SUCCESS_STEPS = 25
+# Fingers that knock against an object touch it for a step or two.
+STAGE_STEPS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +24,8 @@ class TaskStatus:
     """How far an episode has come.
 
     Attributes:
-        stage: Index into the task's stages; the last one is not yet success.
+        stage: Index into the task's stages: the furthest that was not left in the last 0.1 s. The
+            last one is not yet success.
         stage_name: What that stage means.
         share: Share of the stages that is done, 0 to below 1.
         held_steps: Consecutive 50 Hz steps for which the success condition has held.
@@ -55,6 +59,7 @@ class Task(ABC):
 
     def __init__(self) -> None:
         self._held_steps, self._is_success = 0, False
+        self._stages = deque([0] * STAGE_STEPS, maxlen=STAGE_STEPS)
         self.appearance = Appearance()
 
     def add_objects(self, spec: mujoco.MjSpec) -> None:
@@ -63,11 +68,14 @@ class Task(ABC):
     def reset(self, model: mujoco.MjModel, data: mujoco.MjData, seed: int) -> None:
         """Place the objects for a seed and forget the episode before."""
         self._held_steps, self._is_success = 0, False
+        self._stages = deque([0] * STAGE_STEPS, maxlen=STAGE_STEPS)
         self._place(data, np.random.default_rng(seed))
 
     def update(self, model: mujoco.MjModel, data: mujoco.MjData) -> TaskStatus:
         """Judge the present state; called every 20 ms of simulated time."""
-        stage, is_held = self._judge(model, data)
+        stage_now, is_held = self._judge(model, data)
+        self._stages.append(stage_now)
+        stage = min(self._stages)
         self._held_steps = self._held_steps + 1 if is_held else 0
         self._is_success = self._is_success or self._held_steps >= SUCCESS_STEPS
         return TaskStatus(stage=stage, stage_name=self.stages[stage],

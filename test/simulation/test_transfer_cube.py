@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cosmos_policy_ros.simulation.kinematics import ArmKinematics
-from cosmos_policy_ros.simulation.task import bodies_touching
+from cosmos_policy_ros.simulation.task import bodies_touching, STAGE_STEPS
 from cosmos_policy_ros.simulation.transfer_cube import (
     HardTransferCube, LiftCube, transfer_stage, TransferCube)
 from cosmos_policy_ros.simulation.world import AlohaWorld
@@ -47,7 +47,16 @@ def scene(model):
     (None, IN_THE_AIR, 'approaching'), (None, ON_THE_TABLE, 'approaching'),
     ('right', None, 'right gripper lifts'), ('left', None, 'left gripper holds alone')])
 def test_stages_follow_from_the_contacts(scene, holder, cube, stage):
-    assert scene.judge(holder, cube).stage_name == stage
+    statuses = [scene.judge(holder, cube) for _ in range(STAGE_STEPS)]
+    assert statuses[-1].stage_name == stage
+
+
+def test_a_stage_counts_once_it_lasts_and_until_it_ends(scene):
+    for _ in range(STAGE_STEPS):
+        scene.judge('right')
+    for holder in (*['left'] * (STAGE_STEPS - 1), 'right'):
+        assert scene.judge(holder).stage_name == 'right gripper lifts'
+    assert scene.judge(None, ON_THE_TABLE).stage_name == 'approaching'
 
 
 @pytest.mark.parametrize(('left', 'right', 'table', 'stage'), [
