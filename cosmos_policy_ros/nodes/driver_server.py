@@ -60,12 +60,12 @@ class DriverServer:
         with self._topics:
             call_back_waiting(self._subscriptions)
 
-    def publish_joint_states(self) -> bool:
+    def publish_joint_states(self, stamp_ns: int) -> bool:
         """Publish the joint states; return False while the driver is busy or dead."""
-        state, now_ns = self._simulation.joint_states(self.arm_name), self._now_ns()
+        state = self._simulation.joint_states(self.arm_name)
         if state is None:
             return False
-        messages = self._faults.spoil(self.arm_name, state, now_ns, now_ns)
+        messages = self._faults.spoil(self.arm_name, state, stamp_ns, self._now_ns())
         with self._topics:
             for message in messages if self._joint_states is not None else ():
                 self._joint_states.publish(_joint_state(message))

@@ -55,16 +55,15 @@ class LeaderServer:
         node.create_subscription(
             RecorderStatusMsg, 'recorder_status', self._on_recorder_status, qos.STATUS)
 
-    def update(self) -> None:
-        """Publish where the leaders are; call it at the rate of joint states."""
-        now_ns = self._node.get_clock().now().nanoseconds
+    def update(self, stamp_ns: int) -> None:
+        """Publish where the leaders are at a time; call it at the rate of joint states."""
         with self._lock:
-            joints = self._operator.joints_at(now_ns)
-            is_over = self._operator.wants_new_scene(now_ns)
+            joints = self._operator.joints_at(stamp_ns)
+            is_over = self._operator.wants_new_scene(stamp_ns)
         if is_over:
             self._put_back()
         for leader, part, publisher in self._leaders:
-            publisher.publish(_joint_state(leader, joints[part].tolist(), now_ns))
+            publisher.publish(_joint_state(leader, joints[part].tolist(), stamp_ns))
 
     def _on_recorder_status(self, msg: RecorderStatusMsg) -> None:
         with self._lock:

@@ -21,6 +21,7 @@ from cosmos_policy_ros.nodes.leader_server import LeaderServer
 from cosmos_policy_ros.nodes.logs import log
 from cosmos_policy_ros.nodes.parameter_declaration import declare
 from cosmos_policy_ros.nodes.parameters import SimulatedAlohaNodeParameters
+from cosmos_policy_ros.robot.settings import NS_PER_S
 from cosmos_policy_ros.simulation.fault_injector import FaultInjector
 from cosmos_policy_ros.simulation.simulated_aloha import SimulatedAloha
 from cosmos_policy_ros.spec.aloha import robot_spec
@@ -94,16 +95,19 @@ class SimulatedAlohaNode(Node):
         period_s = 1 / self._params.joint_state_rate_hz
         start_s, tick = time.monotonic(), 0
         while not self._should_stop.wait(max(0.0, start_s + tick * period_s - time.monotonic())):
-            self._num_late_steps += time.monotonic() > start_s + tick * period_s + LATE_STEP_S
+            late_s = time.monotonic() - (start_s + tick * period_s)
+            self._num_late_steps += late_s > LATE_STEP_S
+            # Stamps are of when it was due: a thread that wakes up late measures no later.
+            stamp_ns = self._now_ns() - round(late_s * NS_PER_S)
             for driver in self._drivers:
                 driver.take_commands()
-            self._simulation.advance_to(self._now_ns())
+            self._simulation.advance_to(stamp_ns)
             self._num_joint_states += all(
-                [driver.publish_joint_states() for driver in self._drivers])
+                [driver.publish_joint_states(stamp_ns) for driver in self._drivers])
             for controller in self._controllers:
                 controller.update()
             if self._leaders is not None:
-                self._leaders.update()
+                self._leaders.update(stamp_ns)
             tick = max(tick + 1, int((time.monotonic() - start_s) / period_s))
 
     def _on_reset(
