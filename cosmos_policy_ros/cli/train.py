@@ -24,6 +24,8 @@ class TrainOptions:
         minutes: Time of the run in [min], instead of steps.
         init: Checkpoint, or file of weights, to begin with; random weights if left out. Its
             statistics and its task embeddings are kept.
+        new_statistics: Scale actions and joints by the data instead of as the weights to begin
+            with did, for data that reach further than what those learned from.
         new_tasks: Give tasks without a text embedding a random one, the same for the same text;
             for small models, which learn what a task means from its episodes alone.
         resume: Go on with the run in `output` from its newest checkpoint.
@@ -50,6 +52,7 @@ class TrainOptions:
     steps: int | None = None
     minutes: float | None = None
     init: str | None = None
+    new_statistics: bool = False
     new_tasks: bool = False
     resume: bool = False
     cache: Path | None = None

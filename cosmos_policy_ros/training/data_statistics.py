@@ -53,7 +53,8 @@ def check_statistics(
             raise CheckpointError(
                 f'these statistics are of other data: {name} dimension {worst} reaches from '
                 f'{extremes[0, worst]:.3g} to {extremes[1, worst]:.3g}, the statistics say '
-                f'{bounds.lower[worst]:.3g} to {bounds.upper[worst]:.3g}')
+                f'{bounds.lower[worst]:.3g} to {bounds.upper[worst]:.3g}; new_statistics takes '
+                'those of the data')
 
 
 def _bounds(name: str, arrays: Sequence[np.ndarray]) -> Bounds:

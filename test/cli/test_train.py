@@ -190,6 +190,19 @@ def test_a_run_is_not_resumed_on_other_data_or_with_other_settings(place, capsys
     assert 'other data' in ' '.join(capsys.readouterr().err.split())
 
 
+def test_data_that_reach_further_than_those_before_take_new_statistics(place, capsys):
+    assert train(place, 'before', '--steps', '1') == 0
+    path = place / 'before' / 'model' / 'statistics.json'
+    statistics = json.loads(path.read_text())
+    narrow = {name: [value / 4 for value in values] for name, values in statistics.items()}
+    path.write_text(json.dumps(narrow))
+    init = ('--steps', '1', '--init', str(place / 'before' / 'model'))
+    assert train(place, 'refused', *init) == 1
+    assert 'new_statistics takes those of the data' in ' '.join(capsys.readouterr().err.split())
+    assert train(place, 'after', *init, '--new-statistics') == 0
+    assert json.loads((place / 'after' / 'model' / 'statistics.json').read_text()) == statistics
+
+
 def torchrun(place, output, *options):
     """Run the command in two processes."""
     command = [sys.executable, '-m', 'torch.distributed.run', '--standalone',

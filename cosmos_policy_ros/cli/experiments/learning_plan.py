@@ -123,8 +123,10 @@ class LearningPlan:
 
     def _train(self) -> Stage:
         options, training = self._options, small_model_settings()
-        return training_stage('train', f'train for {options.minutes:g} min', self._training(
-            'policy', options.minutes, training, [self._folder / 'demonstrations'], options.init))
+        return training_stage('train', f'train for {options.minutes:g} min', replace(
+            self._training('policy', options.minutes, training, [self._folder / 'demonstrations'],
+                           options.init),
+            new_statistics=options.init is not None))
 
     def _refine(self, name: str, value_kind: str, title: str) -> Stage:
         settings = small_model_settings()

@@ -95,7 +95,8 @@ def find_statistics(
 ) -> DatasetStatistics:
     """Take the statistics of the weights to begin with, or compute those of the data."""
     episodes = [item.episode for item in data.learned]
-    source = newest or (find_checkpoint(options.init) if options.init else None)
+    is_kept = options.init and not options.new_statistics
+    source = newest or (find_checkpoint(options.init) if is_kept else None)
     path = checkpoint_files(source).statistics if source is not None else None
     if path is not None:
         statistics = load_statistics(
@@ -166,6 +167,7 @@ def describe_run(
         'machine': platform.processor() or platform.machine(), 'threads': options.threads,
         'device': options.device, 'config': asdict(config),
         'training': asdict(options.training), 'init': options.init,
+        'new_statistics': options.new_statistics,
         'budget': {'steps': options.steps, 'minutes': options.minutes},
         'data': {'identity': data.identity, 'folders': [str(path) for path in options.data],
                  'learned': len(data.learned), 'held_out': len(data.held_out),
