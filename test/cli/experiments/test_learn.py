@@ -64,7 +64,8 @@ def test_models_are_refined_with_the_published_shares_on_rollouts_of_the_policy(
         assert card['training']['samples']['world_model_share'] == 0.5
         assert card['training']['loss']['value_kind'] == value
         assert card['init'] == str(loop.output / 'policy' / 'model')
-        assert card['data']['learned'] + card['data']['held_out'] == 3
+        assert card['data']['folders'] == [
+            str(loop.output / 'demonstrations'), str(loop.output / 'rollouts')]
         config = read_checkpoint_config(checkpoint_files(loop.output / folder / 'model'))
         assert config.trained_values == (value,)
 
