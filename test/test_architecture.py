@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1] / PACKAGE
 TABLE = {
     '__init__': (set(), set()),
     'errors': (set(), set()),
+    'worker_pool': (set(), set()),
     'spec': (set(), set()),
     'bringup': ({'spec'}, {'yaml'}),
     'diffusion': ({'spec'}, {'torch', 'diffusers', 'safetensors', 'huggingface_hub',
@@ -19,8 +20,9 @@ TABLE = {
     'policy': ({'spec', 'diffusion'}, {'torch', 'cv2', 'PIL', 'aiohttp', 'msgpack', 'ray'}),
     'robot': ({'spec'}, set()),
     'simulation': ({'spec'}, {'mujoco', 'cv2'}),
-    'recording': ({'spec'}, {'mcap', 'mcap_ros2', 'yaml', 'h5py', 'pyarrow', 'av', 'cv2'}),
-    'training': ({'spec', 'diffusion', 'policy', 'recording'},
+    'recording': ({'spec', 'worker_pool'},
+                  {'mcap', 'mcap_ros2', 'yaml', 'h5py', 'pyarrow', 'av', 'cv2'}),
+    'training': ({'spec', 'diffusion', 'policy', 'recording', 'worker_pool'},
                  {'torch', 'safetensors', 'tensorboard'}),
     'evaluation': ({'spec', 'policy', 'robot', 'simulation', 'recording'},
                    {'matplotlib', 'av', 'cv2', 'rerun'}),
@@ -30,7 +32,7 @@ TABLE = {
                'interbotix_xs_msgs', 'lifecycle_msgs', 'sensor_msgs', 'std_msgs', 'std_srvs',
                'trajectory_msgs', 'geometry_msgs', 'rosgraph_msgs', 'h5py'}),
     'cli': ({'spec', 'bringup', 'diffusion', 'policy', 'robot', 'simulation', 'recording',
-             'training', 'evaluation', 'nodes', '__init__'},
+             'training', 'evaluation', 'nodes', 'worker_pool', '__init__'},
             {'tyro', 'rich', 'yaml', 'torch', 'safetensors', 'psutil', 'cv2', 'PIL',
              'dynamixel_sdk', 'huggingface_hub'}),
 }

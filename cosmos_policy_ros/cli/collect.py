@@ -17,7 +17,7 @@ import tyro
 from cosmos_policy_ros import __version__
 from cosmos_policy_ros.bringup import load_preset
 from cosmos_policy_ros.cli.task_name import TaskName
-from cosmos_policy_ros.cli.worker_pool import WorkerPool
+from cosmos_policy_ros.worker_pool import WorkerPool
 from cosmos_policy_ros.evaluation.demonstration import (
     Demonstration, DemonstrationSettings, Demonstrator, FAILURES)
 from cosmos_policy_ros.evaluation.episode_topics import episode_topics

@@ -124,9 +124,9 @@ def _print(console: Console, result: EvaluationResult, output: Path) -> None:
         table.add_row('time to success', f'{result.success_time_s:.1f} s')
     for stage, count in result.stages.items():
         table.add_row('failed', f'{count} as far as {stage!r}')
-    if result.value_ranking is not None:
-        table.add_row('value', f'of a success above that of a failure in '
-                               f'{result.value_ranking:.0%} of pairs')
+    ranking = result.value_ranking
+    if ranking is not None:
+        table.add_row('value', f'of a success above that of a failure in {ranking:.0%} of pairs')
     for reason, count in _stops(result).items():
         table.add_row('arms stopped', f'{count}: {escape(reason)}')
     if not result.settings['is_live']:

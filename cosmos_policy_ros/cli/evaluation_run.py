@@ -19,7 +19,7 @@ from cosmos_policy_ros.bringup import BringupOptions, load_preset
 from cosmos_policy_ros.cli.evaluation_worker import (
     EvaluationJob, EvaluationWorker, run_seed, set_job)
 from cosmos_policy_ros.cli.live_evaluation import run_live
-from cosmos_policy_ros.cli.worker_pool import WorkerPool
+from cosmos_policy_ros.worker_pool import WorkerPool
 from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.evaluation.evaluation_result import EvaluationResult
 from cosmos_policy_ros.evaluation.policy_source import PolicySource

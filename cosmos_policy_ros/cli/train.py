@@ -35,7 +35,8 @@ class TrainOptions:
             model a quarter faster than one with two threads.
         workers: Processes that read batches ahead; 0 reads them between steps.
         device: Torch device; auto takes a GPU where there is one.
-        validation_share: Share of episodes that are only looked at to see how good the model is.
+        validation_share: Share of successful demonstrations that are only looked at to see how
+            good the model is.
         validation_samples: Samples of each look.
         validation_minutes: Time between looks in [min].
         checkpoint_minutes: Time between checkpoints in [min].

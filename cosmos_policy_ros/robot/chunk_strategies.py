@@ -162,7 +162,7 @@ class EnsembleCourse:
 
 
 def smooth_step(share: float) -> float:
-    """Return the minimum-jerk rise from 0 to 1 while `share` goes from 0 to 1, and beyond."""
+    """Return `minimum_jerk`, at rest on 0 before the way and on 1 after it."""
     return minimum_jerk(min(max(share, 0.0), 1.0))
 
 

@@ -58,8 +58,7 @@ class Task(ABC):
     object_joints: Mapping[str, str]
 
     def __init__(self) -> None:
-        self._held_steps, self._is_success = 0, False
-        self._stages = deque([0] * STAGE_STEPS, maxlen=STAGE_STEPS)
+        self._forget()
         self.appearance = Appearance()
 
     def add_objects(self, spec: mujoco.MjSpec) -> None:
@@ -67,8 +66,7 @@ class Task(ABC):
 
     def reset(self, model: mujoco.MjModel, data: mujoco.MjData, seed: int) -> None:
         """Place the objects for a seed and forget the episode before."""
-        self._held_steps, self._is_success = 0, False
-        self._stages = deque([0] * STAGE_STEPS, maxlen=STAGE_STEPS)
+        self._forget()
         self._place(data, np.random.default_rng(seed))
 
     def update(self, model: mujoco.MjModel, data: mujoco.MjData) -> TaskStatus:
@@ -87,6 +85,10 @@ class Task(ABC):
         addresses = {name: model.joint(joint).qposadr[0]
                      for name, joint in self.object_joints.items()}
         return {name: qpos[first:first + 7].copy() for name, first in addresses.items()}
+
+    def _forget(self) -> None:
+        self._held_steps, self._is_success = 0, False
+        self._stages = deque([0] * STAGE_STEPS, maxlen=STAGE_STEPS)
 
     @abstractmethod
     def _place(self, data: mujoco.MjData, random: np.random.Generator) -> None:

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed, ProcessPoolExecutor
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 import hashlib
-import multiprocessing
 from pathlib import Path
 
 from cosmos_policy_ros.errors import RecordingError
@@ -16,6 +15,7 @@ from cosmos_policy_ros.recording.step import SteppedEpisode
 from cosmos_policy_ros.training.prepared_episode import (
     episode_identity, find_episodes, is_prepared, load_prepared, prepare_episode, View)
 from cosmos_policy_ros.training.training_set import LabelledEpisode
+from cosmos_policy_ros.worker_pool import WorkerPool
 
 OpenEpisode = Callable[[Path, View], SteppedEpisode]
 """Opens a recorded episode as steps of that view; must be known by name to other processes."""
@@ -40,6 +40,16 @@ class EpisodeSource:
     identity: str
     metadata: EpisodeMetadata
     score: float
+
+    @property
+    def is_demonstration(self) -> bool:
+        """Whether an expert acted."""
+        return self.metadata.mode in _EXPERT_MODES
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the task was done."""
+        return self.metadata.label.outcome is Outcome.SUCCESS
 
 
 def find_sources(directories: Sequence[Path], view: View) -> list[EpisodeSource]:
@@ -85,33 +95,35 @@ def prepare_sources(
         return
     if not waiting:
         return
-    context = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(min(workers, len(waiting)), mp_context=context) as pool:
+    with WorkerPool(min(workers, len(waiting))) as pool:
         running = {pool.submit(
             _prepare, source.path, source.identity, cache, view, open_episode): source
                    for source in waiting}
-        try:
-            for future in as_completed(running):
-                future.result()
-                yield running[future]
-        finally:
-            pool.shutdown(cancel_futures=True)
+        for future in as_completed(running):
+            future.result()
+            yield running[future]
 
 
 def load_sources(sources: Sequence[EpisodeSource], cache: Path) -> list[LabelledEpisode]:
     """Map prepared episodes."""
     return [LabelledEpisode(
         episode=load_prepared(cache, source.identity), task=source.metadata.task,
-        score=source.score, is_demonstration=source.metadata.mode in _EXPERT_MODES,
-        is_success=source.metadata.label.outcome is Outcome.SUCCESS) for source in sources]
+        score=source.score, is_demonstration=source.is_demonstration,
+        is_success=source.is_success) for source in sources]
 
 
 def split_validation(
     sources: Sequence[EpisodeSource], share: float,
 ) -> tuple[list[EpisodeSource], list[EpisodeSource]]:
-    """Set episodes aside, chosen by their digest alone: training episodes, validation episodes."""
-    held_out = [source for source in sources
-                if int(source.identity, 16) % 1000 < round(1000 * share)]
+    """Set successful demonstrations aside, chosen by their digest alone.
+
+    Rollouts and failures are all learned from: there are few, and nothing validates on them.
+
+    Returns:
+        Episodes to learn from, and those to validate on.
+    """
+    held_out = [source for source in sources if source.is_demonstration and source.is_success
+                and int(source.identity, 16) % 1000 < round(1000 * share)]
     return [source for source in sources if source not in held_out], held_out
 
 

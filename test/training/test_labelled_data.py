@@ -18,12 +18,12 @@ def view(small_config):
     return View.of(small_config)
 
 
-def write(folder, *, content=b'', **label):
+def write(folder, *, content=b'', mode='scripted', **label):
     """Write an episode that nobody can read, but everybody can tell from others."""
     folder.mkdir(parents=True)
     (folder / 'episode.mcap').write_bytes(content or folder.name.encode())
     save_metadata(folder, EpisodeMetadata(
-        task='t', robot='interbotix', mode='scripted', software_version='1', started_ns=0,
+        task='t', robot='interbotix', mode=mode, software_version='1', started_ns=0,
         label=EpisodeLabel(**(label or {'outcome': 'success'}))))
 
 
@@ -69,6 +69,15 @@ def test_an_episode_stays_on_its_side_when_others_come(tmp_path, view):
     assert len(learned) + len(held_out) == 40 and 4 < len(held_out) < 22
     again = split_validation(sources[:20], 0.3)[1]
     assert again == [source for source in held_out if source in sources[:20]]
+
+
+def test_only_successful_demonstrations_are_set_aside(tmp_path, view):
+    write(tmp_path / 'failure', outcome='failure')
+    write(tmp_path / 'rollout', mode='direct')
+    write(tmp_path / 'demonstration')
+    sources = find_sources([tmp_path], view)
+    assert [source.path.name for source in sources] == ['demonstration', 'failure', 'rollout']
+    assert split_validation(sources, 1.0) == (sources[1:], sources[:1])
 
 
 def test_a_damaged_recording_ends_the_preparation(tmp_path, view):

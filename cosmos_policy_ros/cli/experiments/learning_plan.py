@@ -126,7 +126,7 @@ class LearningPlan:
         return training_stage('train', f'train for {options.minutes:g} min', replace(
             self._training('policy', options.minutes, training, [self._folder / 'demonstrations'],
                            options.init),
-            new_statistics=options.init is not None))
+            new_statistics=True))
 
     def _refine(self, name: str, value_kind: str, title: str) -> Stage:
         settings = small_model_settings()

@@ -50,10 +50,8 @@ def read_data(options: TrainOptions, config: ModelConfig, console: Console) -> T
                    description=f'preparing {len(sources)} episodes'):
         pass
     learned, held_out = split_validation(sources, options.validation_share)
-    demonstrations = [item for item in load_sources(held_out, cache)
-                      if item.is_demonstration and item.is_success]
     return TrainingData(identity=data_identity(sources), learned=load_sources(learned, cache),
-                        held_out=demonstrations)
+                        held_out=load_sources(held_out, cache))
 
 
 def open_episode(path: Path, view: View) -> SteppedEpisode:

@@ -116,8 +116,7 @@ class Session:
         self._before_s = 0.0
         if newest is not None:
             check_same_run(self._card, self._folder.read_card())
-            self._before_s = resume_trainer(
-                options, self._trainer, self._folder, newest, self._data.identity)
+            self._before_s = resume_trainer(options, self._trainer, self._folder, newest)
         self._validation_batch: TrainingBatch | None = None
 
     def describe(self) -> None:
@@ -193,7 +192,7 @@ class Session:
 
     def _save(self, elapsed_s: float) -> None:
         """Write a checkpoint from which a run goes on."""
-        facts = {'elapsed_s': elapsed_s, 'data': self._data.identity}
+        facts = {'elapsed_s': elapsed_s}
         if self._options.shard:
             self._folder.save_shards(
                 facts, trainer=self._trainer, statistics=self._statistics,

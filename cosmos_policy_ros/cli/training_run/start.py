@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 import json
 from pathlib import Path
 import platform
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 from rich.console import Console
 import torch
@@ -135,18 +135,10 @@ def build_trainer(
 
 
 def resume_trainer(
-    options: TrainOptions, trainer: Trainer, folder: RunFolder, newest: Path, identity: str,
+    options: TrainOptions, trainer: Trainer, folder: RunFolder, newest: Path,
 ) -> float:
-    """Put the state of a checkpoint into a trainer; return the time that led to it in [s].
-
-    Raises:
-        ConfigurationError: If it learned from other data.
-    """
+    """Put the state of a checkpoint into a trainer; return the time that led to it in [s]."""
     state = folder.load_state(newest)
-    if state['data'] != identity:
-        raise ConfigurationError(
-            f'the run in {options.output} learned from other data ({state["data"]}; now '
-            f'{identity}); resume with the same, or begin a new run with --init {newest}')
     if options.shard:
         load_shards(newest, trainer.model, trainer.optimisers)
         trainer.step = state['step']
@@ -159,7 +151,7 @@ def resume_trainer(
 
 def describe_run(
     options: TrainOptions, config: ModelConfig, data: TrainingData,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return what a run is, as it is written beside its results."""
     steps = sum(len(item.episode) for item in data.learned)
     return json.loads(json.dumps({
@@ -174,12 +166,17 @@ def describe_run(
                  'steps': steps}}))
 
 
-def check_same_run(card: dict[str, object], before: dict[str, object]) -> None:
+def check_same_run(card: dict[str, Any], before: dict[str, Any]) -> None:
     """Refuse to resume a run as another one.
 
     Raises:
-        ConfigurationError: If the model, the settings or the first weights differ.
+        ConfigurationError: If the data, the model, the settings or the first weights differ.
     """
+    now, then = (facts.get('data', {}).get('identity') for facts in (card, before))
+    if now != then:
+        raise ConfigurationError(
+            f'the run to resume learned from other data ({then}; now {now}); resume with the '
+            'same, or begin a new run with its checkpoint as init')
     for key in _KEPT:
         if before.get(key) != card[key]:
             raise ConfigurationError(

@@ -4,17 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures import wait
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from hashlib import sha256
 import json
 import multiprocessing
-from multiprocessing.connection import wait as wait_for_end
-import os
 from pathlib import Path
 import shutil
-from threading import Thread
 from typing import Any
 
 import cv2
@@ -32,6 +29,7 @@ from cosmos_policy_ros.recording.reader import EpisodeReader
 from cosmos_policy_ros.recording.resample import resample, ResampleSettings
 from cosmos_policy_ros.recording.step import Step, SteppedEpisode
 from cosmos_policy_ros.spec.robot import RobotSpec
+from cosmos_policy_ros.worker_pool import WorkerPool
 
 _FACTS_FILE = 'facts.json'
 _POLL_S = 0.2
@@ -134,19 +132,14 @@ def _write_all(
         done = _LocalCount(on_progress)
         yield from ((source, partial(writing, source, on_step=done.add)) for source in sources)
         return
-    context = multiprocessing.get_context('spawn')
-    steps = context.Value('q', 0)
-    with ProcessPoolExecutor(min(processes, len(sources)), mp_context=context,
-                             initializer=_begin_worker, initargs=(steps,)) as pool:
+    steps = multiprocessing.get_context('spawn').Value('q', 0)
+    with WorkerPool(min(processes, len(sources)), _begin_worker, steps) as pool:
         futures = [pool.submit(writing, source) for source in sources]
-        try:
-            for source, future in zip(sources, futures):
-                while not wait([future], timeout=_POLL_S).done:
-                    on_progress(steps.value)
-                yield source, future.result
-            on_progress(steps.value)
-        finally:
-            pool.shutdown(cancel_futures=True)
+        for source, future in zip(sources, futures):
+            while not wait([future], timeout=_POLL_S).done:
+                on_progress(steps.value)
+            yield source, future.result
+        on_progress(steps.value)
 
 
 class _LocalCount:
@@ -167,13 +160,6 @@ def _begin_worker(steps: Any) -> None:
     _steps_of_all = steps
     # Episodes are what runs in parallel, not the parts of one.
     cv2.setNumThreads(1)
-    Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this process when that of the export was killed: nobody waits for its episode."""
-    wait_for_end([multiprocessing.parent_process().sentinel])
-    os._exit(1)
 
 
 def _count_in_worker() -> None:

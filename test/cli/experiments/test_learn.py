@@ -17,6 +17,8 @@ from cosmos_policy_ros.diffusion.checkpoint_files import checkpoint_files
 from cosmos_policy_ros.errors import CosmosPolicyError
 from cosmos_policy_ros.evaluation.evaluation_result import load_result
 from cosmos_policy_ros.recording.episode import load_metadata
+from cosmos_policy_ros.training.labelled_data import data_identity, find_sources
+from cosmos_policy_ros.training.prepared_episode import View
 
 # The loop that all share runs in the first of them.
 pytestmark = pytest.mark.timeout(300)
@@ -64,9 +66,11 @@ def test_models_are_refined_with_the_published_shares_on_rollouts_of_the_policy(
         assert card['training']['samples']['world_model_share'] == 0.5
         assert card['training']['loss']['value_kind'] == value
         assert card['init'] == str(loop.output / 'policy' / 'model')
-        assert card['data']['folders'] == [
-            str(loop.output / 'demonstrations'), str(loop.output / 'rollouts')]
         config = read_checkpoint_config(checkpoint_files(loop.output / folder / 'model'))
+        sources = find_sources(
+            [loop.output / 'demonstrations', loop.output / 'rollouts'], View.of(config))
+        assert len(sources) == 3
+        assert card['data']['identity'] == data_identity(sources)
         assert config.trained_values == (value,)
 
 

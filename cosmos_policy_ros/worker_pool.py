@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes that run seeds: Ctrl-C is for who started them, and ends them without noise."""
+"""Processes that work for this one: Ctrl-C is for who started them, and they end with it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 import multiprocessing
+from multiprocessing.connection import wait
+import os
 import signal
+from threading import Thread
 from types import TracebackType
 from typing import Any
 
 
 class WorkerPool(ProcessPoolExecutor):
-    """Fresh processes; a context that ends with an error ends them at once.
+    """Fresh processes; they end at once when their context ends with an error or is killed.
 
     Args:
         workers: How many.
@@ -20,9 +23,10 @@ class WorkerPool(ProcessPoolExecutor):
         *arguments: What it is told.
     """
 
-    def __init__(self, workers: int, initializer: Callable[..., None], *arguments: Any) -> None:
+    def __init__(self, workers: int, initializer: Callable[..., object] | None = None,
+                 *arguments: Any) -> None:
         super().__init__(workers, mp_context=multiprocessing.get_context('spawn'),
-                         initializer=initializer, initargs=arguments)
+                         initializer=_begin, initargs=(initializer, arguments))
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future:
         """Let a process call a function."""
@@ -44,3 +48,15 @@ class WorkerPool(ProcessPoolExecutor):
             for child in children:
                 child.join()
         return super().__exit__(kind, error, trace)
+
+
+def _begin(initializer: Callable[..., object] | None, arguments: tuple[Any, ...]) -> None:
+    Thread(target=_end_with_parent, daemon=True).start()
+    if initializer is not None:
+        initializer(*arguments)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent was killed: nobody waits for what it does."""
+    wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
