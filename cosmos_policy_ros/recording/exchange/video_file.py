@@ -67,8 +67,9 @@ class VideoFileWriter:
         """
         if pixels is not self._shown:
             self._check_size(pixels)
-            # BT.601 of limited range, as PyAV would convert, in a quarter of the time.
-            self._frame = av.VideoFrame.from_ndarray(
+            # BT.601 of limited range, as PyAV would convert, in a quarter of the time, and not
+            # copied: the frame keeps the array.
+            self._frame = av.VideoFrame.from_numpy_buffer(
                 cv2.cvtColor(pixels, cv2.COLOR_RGB2YUV_I420), format=PIXEL_FORMAT)
             self._shown = pixels
         self._frame.pts = self._count
