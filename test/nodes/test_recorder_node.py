@@ -2,6 +2,7 @@
 """recorder_node over real topics: what is published is on disk, byte for byte."""
 
 import json
+import time
 
 import pytest
 import rclpy
@@ -358,15 +359,16 @@ def test_closing_both_leader_grippers_starts_an_episode_of_a_batch(ros, tmp_path
             world.publisher.publish(JointState())
             return until()
         ros.spin_until(is_over, 'the effect of the gesture')
-    steps = iter(range(20))
-    hold(0.5, lambda: next(steps) > 15)
-    steps = iter(range(60))
-    hold(-0.05, lambda: next(steps) > 50)
+
+    def hold_for(angle_rad, duration_s):
+        deadline = time.monotonic() + duration_s
+        hold(angle_rad, lambda: time.monotonic() > deadline)
+    hold_for(0.5, 0.5)
+    hold_for(-0.05, 0.5)
     assert world.state == 'idle'
     world.begin(num_episodes=1)
     world.reach('waiting')
-    steps = iter(range(20))
-    hold(0.5, lambda: next(steps) > 15)
+    hold_for(0.5, 0.5)
     hold(-0.05, lambda: world.state == 'recording')
 
 
