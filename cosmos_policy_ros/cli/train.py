@@ -30,7 +30,8 @@ class TrainOptions:
             for small models, which learn what a task means from its episodes alone.
         resume: Go on with the run in `output` from its newest checkpoint.
         cache: Folder for prepared episodes; `prepared` beside the first data folder if left out.
-        threads: CPU threads of each process.
+        threads: CPU threads of each process; as many processes prepare episodes as there are
+            threads in all.
         processes: CPU processes that share every batch; two with a thread each train a small
             model a quarter faster than one with two threads.
         workers: Processes that read batches ahead; 0 reads them between steps.

@@ -45,7 +45,8 @@ def read_data(options: TrainOptions, config: ModelConfig, console: Console) -> T
     sources = find_sources(options.data, view)
     cache = options.cache or options.data[0].absolute().parent / 'prepared'
     cache.mkdir(parents=True, exist_ok=True)
-    prepared = prepare_sources(sources, cache, view, open_episode, workers=options.threads)
+    prepared = prepare_sources(sources, cache, view, open_episode,
+                               workers=options.threads * options.processes)
     for _ in track(prepared, total=len(sources), console=console,
                    description=f'preparing {len(sources)} episodes'):
         pass
