@@ -43,7 +43,10 @@ class EvaluateOptions:
         num_values: Values of each future.
         value_aggregation: How the values of a candidate become one.
         search_depth: Chunks to look ahead.
-        denoising_steps: Denoising steps of a chunk, a future and a value.
+        denoising_steps: Denoising steps of a chunk.
+        future_steps: Denoising steps of a future, as many as of a chunk if left out; one step gives
+            the mean of all that may come.
+        value_steps: The same of a value.
         execution_horizon: Steps of a chunk after which the next query is due; 0 for as late as
             the latency permits.
         strategy: How chunks follow one another, as the parameter of arm_node.
@@ -82,6 +85,8 @@ class EvaluateOptions:
     value_aggregation: str = 'average'
     search_depth: int = 1
     denoising_steps: int = 5
+    future_steps: int | None = None
+    value_steps: int | None = None
     execution_horizon: int = 25
     strategy: str = 'async_blend'
     blend_s: float = 0.3

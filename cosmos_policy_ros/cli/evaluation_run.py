@@ -95,17 +95,17 @@ def _source(options: EvaluateOptions) -> PolicySource:
 
 
 def _settings(options: EvaluateOptions) -> RolloutSettings:
-    steps = options.denoising_steps
+    steps = _denoising_steps(options)
     planning = None if options.mode == 'direct' else PlanningSettings(
         num_candidates=options.num_candidates, candidate_spread=options.candidate_spread,
         is_joint=options.is_joint, value_kind=options.value_kind, num_futures=options.num_futures,
-        num_values=options.num_values, num_denoising_steps_action=steps,
-        num_denoising_steps_future=steps, num_denoising_steps_value=steps,
+        num_values=options.num_values, num_denoising_steps_action=steps['action'],
+        num_denoising_steps_future=steps['future'], num_denoising_steps_value=steps['value'],
         aggregation=options.value_aggregation, search_depth=options.search_depth)
     return RolloutSettings(
         task=options.task, latency_s=options.latency_s, timeout_s=options.timeout_s,
         policy_seed=options.policy_seed, exploration=options.exploration,
-        num_denoising_steps=steps, planning=planning,
+        num_denoising_steps=steps['action'], planning=planning,
         motion=MotionSettings(strategy=options.strategy, blend_s=options.blend_s),
         query=QuerySettings(strategy=options.strategy, blend_s=options.blend_s,
                             execution_horizon=options.execution_horizon))
@@ -143,9 +143,8 @@ def _run_live(
     motion = {'strategy': options.strategy, 'blend_s': options.blend_s}
     policy = {
         **motion, 'seed': options.policy_seed, 'execution_horizon': options.execution_horizon,
-        'denoising_steps.action': options.denoising_steps,
-        'denoising_steps.future': options.denoising_steps,
-        'denoising_steps.value': options.denoising_steps}
+        **{f'denoising_steps.{part}': steps
+           for part, steps in _denoising_steps(options).items()}}
     if options.mode == 'planning':
         policy |= {name: getattr(options, name) for name in (
             'num_candidates', 'candidate_spread', 'is_joint', 'value_kind', 'num_futures',
@@ -157,6 +156,14 @@ def _run_live(
         seeds, timeout_s=options.timeout_s, parameters={'/policy_node': policy,
                                                         '/arm_node': motion},
         log_directory=output / 'logs')
+
+
+def _denoising_steps(options: EvaluateOptions) -> dict[str, int]:
+    """Return the denoising steps of each part of a plan."""
+    action = options.denoising_steps
+    return {'action': action, **{
+        part: action if steps is None else steps for part, steps in (
+            ('future', options.future_steps), ('value', options.value_steps))}}
 
 
 def _seeds(options: EvaluateOptions) -> range:

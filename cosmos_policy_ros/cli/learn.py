@@ -40,7 +40,10 @@ class LearnOptions:
             4 episodes, 6 rollouts and 2 candidates; of the transfer tasks the easy one,
             beginning with aloha_small. The figures mean nothing then.
         timeout_s: Virtual time after which an episode has failed in [s].
-        denoising_steps: Denoising steps of a chunk, a future and a value.
+        denoising_steps: Denoising steps of a chunk.
+        future_steps: Denoising steps of an imagined future; one step gives the mean of all that
+            may come, and the fastest plan.
+        value_steps: The same of a value.
         demonstration_seed: Seed of the first demonstration.
         rollout_seed: Seed of the first rollout.
         evaluation_seed: Seed of the first episode of every evaluation.
@@ -69,6 +72,8 @@ class LearnOptions:
     quick: bool = False
     timeout_s: float = 20.0
     denoising_steps: int = 5
+    future_steps: int = 1
+    value_steps: int = 1
     demonstration_seed: int = 1000
     rollout_seed: int = 20000
     evaluation_seed: int = 5000

@@ -3,7 +3,10 @@
 
 import pytest
 
+from cosmos_policy_ros.cli.evaluate import EvaluateOptions
+from cosmos_policy_ros.cli.evaluation_run import evaluation_job
 from cosmos_policy_ros.cli.main import main
+from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.evaluation.evaluation_result import load_result
 
 
@@ -34,6 +37,19 @@ def test_other_seeds_cannot_be_compared(result_path, tmp_path, capsys):
     type(result)(policy='other', rollouts=result.rollouts[:1]).save(fewer)
     assert main(['compare', str(result_path), str(fewer)]) == 1
     assert 'same seeds' in capsys.readouterr().err
+
+
+def test_futures_and_values_take_the_steps_of_a_chunk_unless_they_have_their_own(tmp_path):
+    def planning(**options):
+        return evaluation_job(
+            EvaluateOptions(mode='planning', denoising_steps=4, **options), tmp_path
+        ).settings.planning
+    assert planning().future_steps == planning().value_steps == (4,)
+    assert planning(future_steps=2).future_steps == (2,)
+    assert planning(value_steps=1).value_steps == (1,)
+    assert planning(value_steps=1).num_denoising_steps_action == 4
+    with pytest.raises(ConfigurationError, match='num_denoising_steps_value is 0'):
+        planning(value_steps=0)
 
 
 @pytest.mark.parametrize('name, value', [

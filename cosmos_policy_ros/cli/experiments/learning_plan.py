@@ -164,7 +164,8 @@ class LearningPlan:
             episodes=options.episodes, seed=options.evaluation_seed,
             mode='direct' if way == DIRECT else 'planning', num_candidates=options.candidates,
             candidate_spread=options.candidate_spread, value_kind='q' if way == Q else 'v_next',
-            denoising_steps=options.denoising_steps, timeout_s=options.timeout_s,
+            denoising_steps=options.denoising_steps, future_steps=options.future_steps,
+            value_steps=options.value_steps, timeout_s=options.timeout_s,
             workers=options.workers, device=options.device,
             output=self._folder / 'evaluations' / way)
 
