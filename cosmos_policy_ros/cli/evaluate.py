@@ -44,8 +44,8 @@ class EvaluateOptions:
         value_aggregation: How the values of a candidate become one.
         search_depth: Chunks to look ahead.
         denoising_steps: Denoising steps of a chunk.
-        future_steps: Denoising steps of a future, as many as of a chunk if left out; one step gives
-            the mean of all that may come.
+        future_steps: Denoising steps of a future, as many as of a chunk if left out; one step
+            gives the mean of all that may come.
         value_steps: The same of a value.
         execution_horizon: Steps of a chunk after which the next query is due; 0 for as late as
             the latency permits.
@@ -63,6 +63,8 @@ class EvaluateOptions:
         videos: Which episodes to film.
         max_videos: Most videos to make.
         record: Folder that receives every rollout as an episode, labelled with its outcome.
+        recorded_image_rate_hz: Images of each camera that are recorded in [Hz], a whole fraction
+            of 25. Fewer record in a fraction of the time; train on them with max-image-age-s 0.02.
         output: Folder that receives evaluation.json and the videos; by default one per run in
             `evaluations`.
         robot: Robot preset, a file name in config/robots.
@@ -99,6 +101,7 @@ class EvaluateOptions:
     videos: Literal['none', 'failures', 'successes', 'all'] = 'none'
     max_videos: int = 10
     record: Path | None = None
+    recorded_image_rate_hz: float = 25.0
     output: Annotated[Path | None, tyro.conf.arg(aliases=['-o'])] = None
     robot: str = 'interbotix'
 

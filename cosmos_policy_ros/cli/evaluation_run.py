@@ -104,6 +104,7 @@ def _settings(options: EvaluateOptions) -> RolloutSettings:
         aggregation=options.value_aggregation, search_depth=options.search_depth)
     return RolloutSettings(
         task=options.task, latency_s=options.latency_s, timeout_s=options.timeout_s,
+        recorded_image_rate_hz=options.recorded_image_rate_hz,
         policy_seed=options.policy_seed, exploration=options.exploration,
         num_denoising_steps=steps['action'], planning=planning,
         motion=MotionSettings(strategy=options.strategy, blend_s=options.blend_s),

@@ -96,6 +96,7 @@ class _Episode:
         self._schedule = QuerySchedule(settings.query)
         self._image_period_ns = round(NS_PER_S / settings.image_rate_hz)
         self._next_image_ns = self._next_query_ns = START_NS
+        self._num_images = 0
         self._pending: tuple[int, Prediction] | None = None
         self._values: list[float] = []
         self._seed = 0
@@ -139,6 +140,9 @@ class _Episode:
     def _take_images(self) -> None:
         """Let the cameras take an image; it is drawn only if somebody looks at it."""
         snapshot = self._robot.snapshot()
+        is_recorded = (self._recorder is not None
+                       and self._num_images % self._settings.images_per_recorded == 0)
+        self._num_images += 1
         drawn = {}
 
         def look(camera: str) -> object:
@@ -150,7 +154,7 @@ class _Episode:
             if camera in self._policy.camera_names:
                 self._assembler.update_image(
                     camera, partial(look, camera), snapshot.stamp_ns, snapshot.stamp_ns)
-            if self._recorder is not None:
+            if is_recorded:
                 self._recorder.write_image(camera, look(camera), snapshot.stamp_ns)
 
     def _render(self, snapshot: WorldSnapshot, camera: str) -> object:

@@ -21,6 +21,8 @@ class RolloutSettings:
         latency_s: Virtual time from a query to the arrival of its chunk in [s], while the arms
             move on.
         image_rate_hz: Images per camera in [Hz].
+        recorded_image_rate_hz: Of those, how many a recording keeps in [Hz]; drawing them is most
+            of what recording costs.
         timeout_s: Virtual time after which an episode has failed in [s].
         policy_seed: Seed of the policy's noise in every query, as the policy node has it.
         exploration: How far every chunk is moved at random (standard deviation) in [rad], for
@@ -37,6 +39,7 @@ class RolloutSettings:
     task: str = 'transfer_cube'
     latency_s: float = 0.15
     image_rate_hz: float = 25.0
+    recorded_image_rate_hz: float = 25.0
     timeout_s: float = 20.0
     policy_seed: int = 195
     exploration: float = 0.0
@@ -50,10 +53,19 @@ class RolloutSettings:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ConfigurationError(f'{name} is {value}; a number from 0 is required')
-        for name in ('image_rate_hz', 'timeout_s'):
+        for name in ('image_rate_hz', 'recorded_image_rate_hz', 'timeout_s'):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise ConfigurationError(f'{name} is {value}; a number above 0 is required')
+        if abs(self.images_per_recorded * self.recorded_image_rate_hz - self.image_rate_hz) > 1e-6:
+            raise ConfigurationError(
+                f'recorded_image_rate_hz is {self.recorded_image_rate_hz:g}; the '
+                f'{self.image_rate_hz:g} images a second must be a whole multiple of it')
+
+    @property
+    def images_per_recorded(self) -> int:
+        """Every how manieth image a recording keeps."""
+        return round(self.image_rate_hz / self.recorded_image_rate_hz)
 
     @property
     def mode(self) -> str:

@@ -9,6 +9,7 @@ Legend: N steps, V views, S image side, A action dimensions, P joints.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 import hashlib
 import json
@@ -23,12 +24,13 @@ from cosmos_policy_ros.diffusion.latent_layout import latent_layout
 from cosmos_policy_ros.errors import RecordingError
 from cosmos_policy_ros.policy.preprocessing import cameras_for_views, square_images
 from cosmos_policy_ros.recording.episode import EPISODE_FILE
-from cosmos_policy_ros.recording.step import SteppedEpisode
+from cosmos_policy_ros.recording.step import NS_PER_S, SteppedEpisode
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _DIGEST_BYTES = 1 << 16
 _NUM_DIGITS = 16
 _VECTORS = ('proprio', 'actions')
+_IMAGE_AGES = 'image_ages_s'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +69,8 @@ class PreparedEpisode:
         images: Square images before the crop. Shape (N, V, S, S, 3), uint8.
         proprio: Measured joints, arms in [rad], grippers 0 to 1. Shape (N, P), float32.
         actions: Command in force one period later. Shape (N, A), float32.
+        image_ages_s: How long before the step its oldest image was taken in [s]. Shape (N,),
+            float32.
     """
 
     name: str
@@ -74,6 +78,7 @@ class PreparedEpisode:
     images: np.ndarray
     proprio: np.ndarray
     actions: np.ndarray
+    image_ages_s: np.ndarray
 
     def __len__(self) -> int:
         return len(self.proprio)
@@ -132,10 +137,8 @@ def prepare_episode(cache: Path, identity: str, episode: SteppedEpisode, view: V
     if abs(1 / float(episode.rate_hz) - view.period_s) > 1e-9:
         raise RecordingError(f'episode {episode.name} has {float(episode.rate_hz):g} steps per '
                              f'second; the model needs {1 / view.period_s:g}')
-    steps = [(square_images({name: image.pixels for name, image in step.images.items()},
-                            view.cameras, view), step.positions, step.action)
-             for step in episode]
-    images, *vectors = (np.stack(column) for column in zip(*steps))
+    columns = zip(*_prepared_steps(episode, view))
+    images, ages_s, *vectors = (np.stack(column) for column in columns)
     for name, values in zip(_VECTORS, vectors):
         if not np.isfinite(values).all():
             step = int(np.argwhere(~np.isfinite(values))[0, 0])
@@ -146,12 +149,27 @@ def prepare_episode(cache: Path, identity: str, episode: SteppedEpisode, view: V
         np.save(draft / 'images.npy', images)
         for name, values in zip(_VECTORS, vectors):
             np.save(draft / f'{name}.npy', values.astype(np.float32))
+        np.save(draft / f'{_IMAGE_AGES}.npy', ages_s.astype(np.float32))
         (draft / 'episode.json').write_text(json.dumps({'name': episode.name}))
         draft.rename(cache / identity)
     except OSError as error:
         shutil.rmtree(draft, ignore_errors=True)
         if not is_prepared(cache, identity):
             raise RecordingError(f'cannot prepare {episode.name} in {cache}: {error}') from error
+
+
+def _prepared_steps(
+    episode: SteppedEpisode, view: View,
+) -> Iterator[tuple[np.ndarray, float, np.ndarray, np.ndarray]]:
+    """Yield images, their age, joints and action of every step."""
+    shown, images = None, None
+    for step in episode:
+        # Images that are shown again are the same objects, and come out the same.
+        if step.images != shown:
+            shown, images = step.images, square_images(
+                {name: image.pixels for name, image in step.images.items()}, view.cameras, view)
+        oldest_ns = min(step.images[camera].stamp_ns for camera in view.cameras)
+        yield images, (step.time_ns - oldest_ns) / NS_PER_S, step.positions, step.action
 
 
 def load_prepared(cache: Path, identity: str) -> PreparedEpisode:
@@ -162,7 +180,8 @@ def load_prepared(cache: Path, identity: str) -> PreparedEpisode:
     """
     folder = cache / identity
     try:
-        arrays = {name: np.load(folder / f'{name}.npy', mmap_mode='r') for name in _VECTORS}
+        arrays = {name: np.load(folder / f'{name}.npy', mmap_mode='r')
+                  for name in (*_VECTORS, _IMAGE_AGES)}
         images = np.load(folder / 'images.npy', mmap_mode='r')
         name = json.loads((folder / 'episode.json').read_text())['name']
     except (OSError, ValueError, EOFError, KeyError) as error:

@@ -113,6 +113,9 @@ class SampleSettings:
         world_model_share: Share of world-model samples in those; the rest are value samples.
         demonstrations_are_rollouts: Take successful demonstrations for rollouts as well.
         gamma: Discount of the score per step.
+        max_image_age_s: Begin and end samples only where every image was taken at most this long
+            before in [s], for episodes of which fewer images were recorded than there are steps;
+            None for any age.
         augmentation: `none`, `weak` or `strong` random crops, turns and colours.
     """
 
@@ -121,12 +124,15 @@ class SampleSettings:
     world_model_share: float = 0.5
     demonstrations_are_rollouts: bool = True
     gamma: float = GAMMA
+    max_image_age_s: float | None = None
     augmentation: str = 'none'
 
     def __post_init__(self) -> None:
         _require_shares(self, 'demonstration_share', 'success_share', 'world_model_share',
                         'gamma')
         _require_positive(self, 'gamma')
+        if self.max_image_age_s is not None:
+            _require_positive(self, 'max_image_age_s')
         _require_known(self, augmentation=AUGMENTATIONS)
 
 

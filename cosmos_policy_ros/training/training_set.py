@@ -63,7 +63,7 @@ class _Draws:
 
     kinds: np.ndarray
     episodes: np.ndarray
-    steps: np.ndarray
+    samples: np.ndarray
     sigmas: np.ndarray
     seeds: np.ndarray
 
@@ -108,14 +108,16 @@ class TrainingSet(Dataset):
                 f'batch_size {batch_size} cannot be shared by {num_processes} processes')
         size = batch_size // num_processes
         self._part = slice(rank * size, (rank + 1) * size)
-        self._lengths = np.array([len(item.episode) for item in self._episodes])
+        self._spans = [_spans(item.episode, config.chunk_size, samples.max_image_age_s)
+                       for item in self._episodes]
+        self._lengths = np.array([len(starts) for starts, _ in self._spans])
         self._pools = _pools(self._episodes, samples)
         self._texts = _texts(self._episodes, texts)
         self._returns = [scaled_returns(len(item.episode), item.score, gamma=samples.gamma)
                          for item in self._episodes]
 
     def __len__(self) -> int:
-        """Return the number of steps in all episodes."""
+        """Return the number of steps of all episodes at which a sample can begin."""
         return int(self._lengths.sum())
 
     def __getitem__(self, number: int) -> TrainingBatch:
@@ -127,10 +129,10 @@ class TrainingSet(Dataset):
         """Return policy samples spread evenly over the demonstrations, for validation."""
         pool = self._pools[Pool.DEMONSTRATION]
         shares = (np.arange(count) + 0.5) / count
-        episodes, steps = zip(*(self._place(pool, share) for share in shares))
+        episodes, samples = zip(*(self._place(pool, share) for share in shares))
         return self._batch(_Draws(
             kinds=np.full(count, SampleKind.POLICY, np.int64), episodes=np.array(episodes),
-            steps=np.array(steps), sigmas=np.ones(count, np.float32),
+            samples=np.array(samples), sigmas=np.ones(count, np.float32),
             seeds=seed + np.arange(count)), 'none')
 
     def _draw(self, random: np.random.Generator) -> _Draws:
@@ -142,12 +144,12 @@ class TrainingSet(Dataset):
         kinds = np.where(is_policy, SampleKind.POLICY,
                          np.where(is_world, SampleKind.WORLD_MODEL, SampleKind.VALUE))
         pools = [self._pool(kind, success) for kind, success in zip(kinds, is_success)]
-        episodes, steps = zip(*map(self._place, pools, places))
+        episodes, samples = zip(*map(self._place, pools, places))
         sigmas = draw_sigmas(
             random, count, self._noise, num_latent_frames=self._layout.num_latent_frames)
         return _Draws(
-            kinds=kinds.astype(np.int64), episodes=np.array(episodes), steps=np.array(steps),
-            sigmas=sigmas, seeds=random.integers(0, 2**63, count))
+            kinds=kinds.astype(np.int64), episodes=np.array(episodes),
+            samples=np.array(samples), sigmas=sigmas, seeds=random.integers(0, 2**63, count))
 
     def _pool(self, kind: int, is_success: bool) -> np.ndarray:
         if kind == SampleKind.POLICY:
@@ -157,7 +159,7 @@ class TrainingSet(Dataset):
         return self._pools[first] if len(self._pools[first]) else self._pools[second]
 
     def _place(self, pool: np.ndarray, share: float) -> tuple[int, int]:
-        """Episode and step at a share of the steps of a pool."""
+        """Episode and number of a sample in it at a share of the samples of a pool."""
         ends = np.cumsum(self._lengths[pool])
         place = int(share * ends[-1])
         which = int(np.searchsorted(ends, place, side='right'))
@@ -172,8 +174,8 @@ class TrainingSet(Dataset):
     def _batch(self, draws: _Draws, augmentation: str) -> TrainingBatch:
         """Read the samples of a batch."""
         items = [self._episodes[index] for index in draws.episodes]
-        starts = draws.steps
-        ends = np.minimum(starts + self._config.chunk_size, self._lengths[draws.episodes] - 1)
+        starts, ends = np.transpose([
+            self._spans[index][:, number] for index, number in zip(draws.episodes, draws.samples)])
         images = torch.from_numpy(np.stack([
             np.concatenate((item.episode.images[start], item.episode.images[end]))
             for item, start, end in zip(items, starts, ends)]))  # (B, 2 V, S, S, 3)
@@ -198,6 +200,21 @@ class TrainingSet(Dataset):
 def action_chunk(actions: np.ndarray, start: int, size: int) -> np.ndarray:
     """Return the actions (K, A) from a step on, the last one repeated after the end."""
     return actions[np.minimum(np.arange(start, start + size), len(actions) - 1)]
+
+
+def _spans(
+    episode: PreparedEpisode, chunk_size: int, max_image_age_s: float | None,
+) -> np.ndarray:
+    """Return the steps at which samples can begin and those at which they end. Shape (2, *)."""
+    seen = np.arange(len(episode))
+    if max_image_age_s is not None:
+        seen = seen[episode.image_ages_s <= max_image_age_s]
+    if not len(seen):
+        raise ConfigurationError(
+            f'max_image_age_s is {max_image_age_s:g}, but no step of episode {episode.name} has '
+            f'images as new as that; the newest are {episode.image_ages_s.min():.3g} s old')
+    ends = np.minimum(seen + chunk_size, seen[-1])
+    return np.stack((seen, ends))[:, np.isin(ends, seen)]
 
 
 def _float(values: np.ndarray | list) -> Tensor:

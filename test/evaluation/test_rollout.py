@@ -14,7 +14,8 @@ from cosmos_policy_ros.policy.planning_settings import PlanningSettings
 
 @pytest.mark.parametrize(('name', 'value'), [
     ('latency_s', -0.1), ('latency_s', float('nan')), ('timeout_s', 0.0), ('image_rate_hz', 0.0),
-    ('image_rate_hz', float('inf'))])
+    ('image_rate_hz', float('inf')), ('recorded_image_rate_hz', 10.0),
+    ('recorded_image_rate_hz', 50.0), ('recorded_image_rate_hz', 0.0)])
 def test_impossible_settings_are_refused(name, value):
     with pytest.raises(ConfigurationError, match=name):
         RolloutSettings(**{name: value})

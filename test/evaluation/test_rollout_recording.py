@@ -57,6 +57,18 @@ def test_everything_is_recorded_at_its_rate(reader):
     assert {second - first for first, second in zip(stamps, stamps[1:])} == {40_000_000}
 
 
+def test_a_recording_can_keep_fewer_images_than_the_policy_gets(recorded, tmp_path):
+    loop = expert_loop(timeout_s=1.2, recorded_image_rate_hz=5.0)
+    try:
+        sparse = record_rollout(loop, SEED, tmp_path, ALOHA, TOPICS, software_version='0')
+    finally:
+        loop.close()
+    assert replace(sparse, episode=recorded.episode, times=recorded.times) == recorded
+    topics = EpisodeReader(Path(sparse.episode)).topics
+    assert topics['/cam_high/camera/color/image_rect_raw/compressed'].rate_hz == pytest.approx(5)
+    assert topics['/follower_left/joint_states'].rate_hz == pytest.approx(100)
+
+
 def test_chunks_are_recorded_on_arrival(recorded, reader):
     chunks = [message for message in decoded_messages(reader, [TOPICS.chunks])]
     assert 1 <= len(chunks) <= recorded.num_queries

@@ -22,17 +22,22 @@ def small_config(config: ModelConfig) -> ModelConfig:
 
 
 def episode(
-    name: str = 'one', *, steps: int = 30, seed: int = 0, size: int = 32,
+    name: str = 'one', *, steps: int = 30, seed: int = 0, size: int = 32, image_every: int = 1,
 ) -> PreparedEpisode:
-    """An episode of smooth joints, each image as bright as a joint is far."""
+    """An episode of smooth joints, each image as bright as a joint is far.
+
+    Images are new at every `image_every`-th step.
+    """
     random = np.random.default_rng(seed)
     phase = random.uniform(0, 6, 14)
     time = np.arange(steps + 1)[:, None] / 25
     joints = np.sin(3 * time + phase).astype(np.float32)
     brightness = (127 + 100 * joints[:-1, :3])[:, :, None, None, None]
     images = np.broadcast_to(brightness, (steps, 3, size, size, 3)).astype(np.uint8)
-    return PreparedEpisode(name=name, identity=name, images=images, proprio=joints[:-1],
-                           actions=joints[1:])
+    ages = np.arange(steps) % image_every
+    return PreparedEpisode(
+        name=name, identity=name, images=images[np.arange(steps) - ages], proprio=joints[:-1],
+        actions=joints[1:], image_ages_s=(ages / 25).astype(np.float32))
 
 
 def labelled(name: str = 'one', *, score: float = 1.0, is_demonstration: bool = True,

@@ -58,6 +58,18 @@ def test_a_prepared_episode_shows_what_inference_sees(tmp_path, view, small_conf
         assert torch.equal(seen, crop_and_restore(stored[i]))
 
 
+def test_images_that_are_shown_again_say_how_old_they_are(tmp_path, view):
+    shown = {name: StepImage(-10_000_000, pixels=pixels) for name, pixels in images(0).items()}
+    once = stepped()
+    again = replace(once, read=lambda: (
+        replace(step, images=shown, time_ns=40_000_000 * step.index) for step in once))
+    prepare_episode(tmp_path, 'a', again, view)
+    episode = load_prepared(tmp_path, 'a')
+    np.testing.assert_allclose(episode.image_ages_s, 0.01 + 0.04 * np.arange(5), rtol=1e-6)
+    assert (episode.images == episode.images[0]).all()
+    assert load_prepared(tmp_path, 'a').images.shape == (5, 3, 32, 32, 3)
+
+
 def test_frames_stay_on_disk(tmp_path, view):
     prepare_episode(tmp_path, 'a', stepped(), view)
     assert isinstance(load_prepared(tmp_path, 'a').images, np.memmap)

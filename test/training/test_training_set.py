@@ -85,6 +85,32 @@ def test_the_future_is_where_the_chunk_ends(small_config):
     assert torch.equal(batch.future.flatten(0, 1), seen)
 
 
+@pytest.mark.parametrize('steps', [40, 41])
+def test_samples_begin_and_end_where_images_are_new_if_they_must(small_config, steps):
+    item = labelled(steps=steps, image_every=3)
+    data = training_set(small_config, [item], batch_size=64,
+                        samples=SampleSettings(max_image_age_s=0.02))
+    batch, joints = data[0], data._statistics.proprio.normalise(
+        item.episode.proprio).astype(np.float32)
+    start, end = (
+        np.array([np.abs(joints - row).sum(axis=1).argmin() for row in rows.numpy()])
+        for rows in (batch.proprio, batch.future_proprio))
+    assert not (start % 3).any() and not (end % 3).any()
+    assert (end == np.minimum(start + small_config.chunk_size, (steps - 1) // 3 * 3)).all()
+    assert len(data) == (steps + 2) // 3
+
+
+def test_any_age_of_images_will_do_by_default(small_config):
+    assert len(training_set(small_config, [labelled(steps=40, image_every=4)])) == 40
+
+
+def test_an_episode_without_a_new_image_is_named(small_config):
+    item = labelled('stale')
+    item.episode.image_ages_s[:] = 0.3
+    with pytest.raises(ConfigurationError, match='max_image_age_s is 0.02.*stale.*0.3 s old'):
+        training_set(small_config, [item], samples=SampleSettings(max_image_age_s=0.02))
+
+
 def test_validation_samples_are_spread_over_all_demonstrations(small_config):
     batch = training_set(small_config).fixed(10, seed=0)
     assert len(batch) == 10 and (batch.kinds == SampleKind.POLICY).all()

@@ -23,6 +23,7 @@ from cosmos_policy_ros.cli.train import TrainOptions
 from cosmos_policy_ros.diffusion.checkpoint_paths import find_checkpoint
 from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.evaluation.evaluation_result import load_result
+from cosmos_policy_ros.spec.aloha import CHUNK_PERIOD_S
 from cosmos_policy_ros.training.settings import small_model_settings, TrainingSettings
 
 # 10 % policy, 45 % world-model and 45 % value samples, as the published planning model.
@@ -132,7 +133,8 @@ class LearningPlan:
         settings = small_model_settings()
         training = replace(
             settings, loss=replace(settings.loss, value_kind=value_kind),
-            samples=replace(settings.samples, demonstration_share=REFINEMENT_SHARE))
+            samples=replace(settings.samples, demonstration_share=REFINEMENT_SHARE,
+                            max_image_age_s=CHUNK_PERIOD_S / 2))
         minutes = self._options.refinement_minutes
         return training_stage(name, f'{title} for {minutes:g} min', self._training(
             name, minutes, training,
@@ -174,6 +176,7 @@ class LearningPlan:
         return evaluation_stage('roll_out', f'record {count} rollouts', replace(
             self._evaluation(DIRECT), episodes=count, seed=self._options.rollout_seed,
             exploration=self._options.exploration, record=folder / 'rollouts',
+            recorded_image_rate_hz=self._options.rollout_image_rate_hz,
             output=folder / 'evaluations' / 'rollouts'), self._console)
 
     def _film(self) -> Stage:
