@@ -156,7 +156,7 @@ class CosmosRolloutExporter:
             for step in episode:
                 rows.add(step)
                 for camera, image in step.images.items():
-                    videos[camera].add(image.pixels)
+                    videos[camera].add_image(image)
         return episode_facts(episode, step)
 
 
