@@ -37,6 +37,8 @@ class EvaluateOptions:
         num_candidates: Chunks to choose from in planning mode.
         candidate_spread: How far all of them but the first are moved at random (standard
             deviation) in [rad].
+        common_noise: Imagine and value all candidates with the same noise, so that their values
+            differ by what they do alone.
         is_joint: Take the value that comes with a chunk, instead of imagining on.
         value_kind: What values a candidate otherwise, as the parameter of policy_node.
         num_futures: Futures imagined for each candidate.
@@ -80,6 +82,7 @@ class EvaluateOptions:
     mode: Literal['direct', 'planning'] = 'direct'
     num_candidates: int = 8
     candidate_spread: float = 0.0
+    common_noise: bool = False
     is_joint: bool = False
     value_kind: str = 'v_next'
     num_futures: int = 1

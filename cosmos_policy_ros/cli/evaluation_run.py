@@ -45,7 +45,7 @@ def run_evaluation(
         options: What to evaluate.
         output: Folder for videos and logs.
         console: Where to show how far it is.
-        known: Outcomes of seeds that ran before; the others run.
+        known: Outcomes of seeds that ran before; those that are wanted do not run again.
         on_outcome: Told every new outcome at once.
 
     Raises:
@@ -53,8 +53,9 @@ def run_evaluation(
     """
     job = evaluation_job(options, output)
     load_preset(options.robot)
-    seen = list(known)
-    missing = sorted(set(_seeds(options)) - {rollout.seed for rollout, _ in seen})
+    wanted = set(_seeds(options))
+    seen = [outcome for outcome in known if outcome[0].seed in wanted]
+    missing = sorted(wanted - {rollout.seed for rollout, _ in seen})
     with _progress(console) as progress:
         bar = progress.add_task('loading the policy', total=options.episodes,
                                 completed=len(seen))
@@ -98,6 +99,7 @@ def _settings(options: EvaluateOptions) -> RolloutSettings:
     steps = _denoising_steps(options)
     planning = None if options.mode == 'direct' else PlanningSettings(
         num_candidates=options.num_candidates, candidate_spread=options.candidate_spread,
+        imagination_seed=options.policy_seed if options.common_noise else None,
         is_joint=options.is_joint, value_kind=options.value_kind, num_futures=options.num_futures,
         num_values=options.num_values, num_denoising_steps_action=steps['action'],
         num_denoising_steps_future=steps['future'], num_denoising_steps_value=steps['value'],
@@ -148,8 +150,8 @@ def _run_live(
            for part, steps in _denoising_steps(options).items()}}
     if options.mode == 'planning':
         policy |= {name: getattr(options, name) for name in (
-            'num_candidates', 'candidate_spread', 'is_joint', 'value_kind', 'num_futures',
-            'num_values', 'value_aggregation', 'search_depth')}
+            'num_candidates', 'candidate_spread', 'common_noise', 'is_joint', 'value_kind',
+            'num_futures', 'num_values', 'value_aggregation', 'search_depth')}
     return run_live(BringupOptions(
         sim=True, start=False, record=False, policy=options.policy, mode=options.mode,
         checkpoint=options.checkpoint, planning_checkpoint=options.planning_checkpoint,

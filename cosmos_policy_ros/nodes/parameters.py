@@ -59,6 +59,9 @@ class PolicyNodeParameters:
     candidate_spread: float = parameter(
         0.0, 'Planning: how far all chunks but the first are moved at random, standard deviation '
         '[rad]; 0 for not at all', low=0.0, high=0.2)
+    common_noise: bool = parameter(
+        False, 'Planning: imagine and value all chunks with the same noise, so that their values '
+        'differ by what they do alone')
     is_joint: bool = parameter(
         False, 'Planning: take the value that comes with each chunk in the same sample')
     value_kind: str = parameter(

@@ -123,7 +123,9 @@ def planning_settings(
     """
     return PlanningSettings(
         num_candidates=parameters.num_candidates,
-        candidate_spread=parameters.candidate_spread, is_joint=parameters.is_joint,
+        candidate_spread=parameters.candidate_spread,
+        imagination_seed=parameters.seed if parameters.common_noise else None,
+        is_joint=parameters.is_joint,
         value_kind=parameters.value_kind, num_futures=parameters.num_futures,
         num_values=parameters.num_values,
         num_denoising_steps_action=parameters.denoising_steps__action,

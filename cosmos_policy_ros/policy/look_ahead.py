@@ -59,6 +59,8 @@ def look_ahead_passes(
         seeds: Seeds of the candidates; branches are sorted by candidate, then by future.
         num_steps_action: Denoising steps of a chunk.
     """
+    if settings.imagination_seed is not None:
+        seeds = [settings.imagination_seed] * len(seeds)
     depths = []
     for depth in range(settings.search_depth):
         counts = settings.depth_aggregation == 'average' or depth == settings.search_depth - 1

@@ -18,7 +18,7 @@ class PlanningSettings:
     """Settings of one query in planning mode; the defaults are the smallest best-of-8.
 
     Candidate i has the seed of the query plus i, member m of an ensemble the seed of its candidate
-    plus m.
+    plus m; with `imagination_seed` that plus m, whatever the candidate.
 
     Attributes:
         num_candidates: Action chunks to compare.
@@ -26,6 +26,9 @@ class PlanningSettings:
             deviation) in [rad], for grippers in shares of their travel; 0 for none. A policy that
             is sure of itself samples almost the same chunk with every seed.
         first_is_moved: Whether the first is moved too, as those of a share of a plan are.
+        imagination_seed: Seed of the futures and values of all candidates, so that their values
+            differ by what the candidates do alone and not by the noise; None for the seed of
+            each.
         is_joint: Whether the value is the one that comes with the chunk in the same sample.
         value_kind: What values a candidate otherwise: `v_next` the imagined future alone,
             `v_full` the whole transition, `q` the chunk without imagining.
@@ -54,6 +57,7 @@ class PlanningSettings:
     num_candidates: int = 8
     candidate_spread: float = 0.0
     first_is_moved: bool = False
+    imagination_seed: int | None = None
     is_joint: bool = False
     value_kind: str = 'v_next'
     num_futures: int = 1
@@ -78,6 +82,10 @@ class PlanningSettings:
         for name in ('candidate_spread', 'deadline_s', 'agree_threshold', 'uncertainty',
                      'uncertainty_threshold'):
             self._check_amount(name)
+        seed = self.imagination_seed
+        if seed is not None and (type(seed) is not int or seed < 0):
+            raise ConfigurationError(
+                f'imagination_seed is {seed!r}; a whole number from 0 is required')
         for name, known in (('value_kind', VALUE_ROLES), ('aggregation', AGGREGATIONS),
                             ('depth_aggregation', DEPTH_AGGREGATIONS)):
             if getattr(self, name) not in tuple(known):

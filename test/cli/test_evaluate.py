@@ -2,9 +2,10 @@
 """`cosmos-policy evaluate`, `compare` and `collect` as a user runs them."""
 
 import pytest
+from rich.console import Console
 
 from cosmos_policy_ros.cli.evaluate import EvaluateOptions
-from cosmos_policy_ros.cli.evaluation_run import evaluation_job
+from cosmos_policy_ros.cli.evaluation_run import evaluation_job, run_evaluation
 from cosmos_policy_ros.cli.main import main
 from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.evaluation.evaluation_result import load_result
@@ -50,6 +51,13 @@ def test_futures_and_values_take_the_steps_of_a_chunk_unless_they_have_their_own
     assert planning(value_steps=1).num_denoising_steps_action == 4
     with pytest.raises(ConfigurationError, match='num_denoising_steps_value is 0'):
         planning(value_steps=0)
+
+
+def test_rollouts_that_are_known_but_not_wanted_do_not_count(result_path, tmp_path):
+    known = [(rollout, 'scripted') for rollout in load_result(result_path).rollouts]
+    options = EvaluateOptions(policy='scripted', task='lift_cube', episodes=1, seed=5001)
+    result = run_evaluation(options, tmp_path, Console(quiet=True), known=known)
+    assert [rollout.seed for rollout in result.rollouts] == [5001]
 
 
 @pytest.mark.parametrize('name, value', [

@@ -28,6 +28,7 @@ ENSEMBLES = replace(FEW, num_futures=2, num_values=3, aggregation='majority_mean
 JOINT = replace(FEW, is_joint=True)
 KINDS = {'joint': JOINT, 'v_next': FEW, 'v_full': replace(FEW, value_kind='v_full'),
          'q': replace(FEW, value_kind='q'), 'ensembles': ENSEMBLES,
+         'common_noise': replace(ENSEMBLES, imagination_seed=9),
          'deep': replace(ENSEMBLES, search_depth=2, depth_aggregation='average'),
          'deep_joint': replace(JOINT, search_depth=2)}
 EXAMPLES = hypothesis_settings(
@@ -94,6 +95,19 @@ def test_one_joint_candidate_equals_the_direct_prediction(policy, observation):
 def test_the_same_seed_gives_the_same_plan(policy, observation, kind):
     first, second = (policy.predict(observation, 1, planning=KINDS[kind]) for _ in range(2))
     assert_same_plan(first, second, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize('kind', ['v_next', 'v_full', 'q', 'ensembles'])
+def test_common_noise_is_that_of_its_seed_for_every_candidate(policy, observation, kind):
+    def values(**changes):
+        plan = policy.predict(observation, 4, planning=replace(KINDS[kind], **changes)).plan
+        return [candidate.member_values for candidate in plan.candidates]
+    own = values()
+    for index in range(3):
+        common = values(imagination_seed=4 + index)
+        for other in range(3):
+            is_same = np.allclose(common[other], own[other], atol=1e-5)
+            assert is_same == (other == index)
 
 
 @pytest.mark.parametrize('kind', KINDS)

@@ -39,6 +39,8 @@ def test_what_comes_with_a_sample_has_no_steps_of_its_own():
     ({'aggregation': 'median'}, ["'median'", 'majority_mean']),
     ({'depth_aggregation': 'max'}, ["'max'", 'last, average']),
     ({'candidate_spread': -0.1}, ['candidate_spread is -0.1']),
+    ({'imagination_seed': -1}, ['imagination_seed is -1']),
+    ({'imagination_seed': 1.5}, ['imagination_seed is 1.5']),
     ({'is_joint': True, 'candidate_spread': 0.1}, ['is_joint', 'candidate_spread 0.1']),
     ({'is_joint': True, 'num_futures': 3}, ['is_joint', 'num_futures 3']),
     ({'is_joint': True, 'num_values': 5}, ['is_joint', 'num_values 5']),

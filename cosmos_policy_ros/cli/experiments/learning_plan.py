@@ -28,6 +28,8 @@ from cosmos_policy_ros.training.settings import small_model_settings, TrainingSe
 
 # 10 % policy, 45 % world-model and 45 % value samples, as the published planning model.
 REFINEMENT_SHARE = 0.1
+# Trained weights need no plateau: at the full rate they first unlearn for minutes.
+_REFINEMENT_RATE = 0.5
 _REFINED_MODEL, _Q_MODEL = 'refined', 'refined_q'
 
 
@@ -133,6 +135,9 @@ class LearningPlan:
         settings = small_model_settings()
         training = replace(
             settings, loss=replace(settings.loss, value_kind=value_kind),
+            optimiser=replace(
+                settings.optimiser, flat_share=0.0,
+                learning_rate=_REFINEMENT_RATE * settings.optimiser.learning_rate),
             samples=replace(settings.samples, demonstration_share=REFINEMENT_SHARE,
                             max_image_age_s=CHUNK_PERIOD_S / 2))
         minutes = self._options.refinement_minutes
@@ -165,7 +170,8 @@ class LearningPlan:
             planning_checkpoint=str(self._folder / model / 'model') if model else '',
             episodes=options.episodes, seed=options.evaluation_seed,
             mode='direct' if way == DIRECT else 'planning', num_candidates=options.candidates,
-            candidate_spread=options.candidate_spread, value_kind='q' if way == Q else 'v_next',
+            candidate_spread=options.candidate_spread, common_noise=True,
+            value_kind='q' if way == Q else 'v_next',
             denoising_steps=options.denoising_steps, future_steps=options.future_steps,
             value_steps=options.value_steps, timeout_s=options.timeout_s,
             workers=options.workers, device=options.device,

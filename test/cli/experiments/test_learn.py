@@ -60,10 +60,13 @@ def test_models_are_refined_with_the_published_shares_on_rollouts_of_the_policy(
     assert {rollout.mode for rollout in rollouts} == {'direct'}
     explored = load_result(loop.output / 'evaluations' / 'rollouts' / 'evaluation.json')
     assert explored.settings['exploration'] == loop.exploration > 0
+    assert explored.settings['recorded_image_rate_hz'] == loop.rollout_image_rate_hz == 5
     for folder, value in (('refined', 'v_next'), ('refined_q', 'q')):
         card = json.loads((loop.output / folder / 'run.json').read_text())
         assert card['training']['samples']['demonstration_share'] == 0.1
         assert card['training']['samples']['world_model_share'] == 0.5
+        assert card['training']['samples']['max_image_age_s'] == 0.02
+        assert card['training']['optimiser']['learning_rate'] == 1e-3
         assert card['training']['loss']['value_kind'] == value
         assert card['init'] == str(loop.output / 'policy' / 'model')
         config = read_checkpoint_config(checkpoint_files(loop.output / folder / 'model'))
@@ -85,6 +88,9 @@ def test_each_way_plans_with_its_own_model(loop):
         assert settings['planning']['num_candidates'] == 2
         assert settings['planning']['candidate_spread'] == loop.candidate_spread > 0
         assert settings['planning']['value_kind'] == value
+        assert settings['planning']['imagination_seed'] == settings['policy_seed']
+        assert settings['planning']['num_denoising_steps_future'] == loop.future_steps
+        assert settings['planning']['num_denoising_steps_value'] == loop.value_steps
         assert settings['planning_checkpoint'] == (
             str(loop.output / model / 'model') if model else '')
 
