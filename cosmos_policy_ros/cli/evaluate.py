@@ -138,6 +138,8 @@ def _print(console: Console, result: EvaluationResult, output: Path) -> None:
     ranking = result.value_ranking
     if ranking is not None:
         table.add_row('value', f'of a success above that of a failure in {ranking:.0%} of pairs')
+    if result.value_spread is not None:
+        table.add_row('candidates', f'{result.value_spread:.4f} apart in value (median of plans)')
     for reason, count in _stops(result).items():
         table.add_row('arms stopped', f'{count}: {escape(reason)}')
     if not result.settings['is_live']:

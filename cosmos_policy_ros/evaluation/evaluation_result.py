@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 import json
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from types import MappingProxyType
 from typing import Any
 
@@ -76,6 +76,12 @@ class EvaluationResult:
         return value_ranking(self.rollouts)
 
     @property
+    def value_spread(self) -> float | None:
+        """Median of how far the candidates of a plan were apart in value; None without plans."""
+        spreads = [spread for rollout in self.rollouts for spread in rollout.value_spreads]
+        return median(spreads) if spreads else None
+
+    @property
     def cost_per_virtual_s(self) -> ComputeTimes:
         """Wall time that one virtual second took."""
         virtual_s = sum(rollout.duration_s for rollout in self.rollouts)
@@ -103,6 +109,7 @@ class EvaluationResult:
                         'mean_score': self.mean_score, 'success_time_s': self.success_time_s,
                         'failures_by_stage': self.stages,
                         'value_ranking': self.value_ranking,
+                        'value_spread': self.value_spread,
                         'inference_per_query_s': self.inference_per_query_s,
                         'cost_per_virtual_s': vars(self.cost_per_virtual_s)},
             'settings': dict(self.settings),

@@ -100,6 +100,7 @@ class Rollout:
         duration_s: Virtual duration in [s]; of a success, the time that it took.
         num_queries: Chunks asked for.
         values: Value of every chunk.
+        value_spreads: How far the candidates of every plan that compared some were apart in value.
         stop_reason: Why the arms stopped by themselves; empty if they did not.
         times: Wall time.
         episode: Folder of the recorded episode; empty if it was not recorded.
@@ -112,6 +113,7 @@ class Rollout:
     duration_s: float
     num_queries: int
     values: tuple[float, ...] = ()
+    value_spreads: tuple[float, ...] = ()
     stop_reason: str = ''
     times: ComputeTimes
     episode: str = ''
@@ -124,4 +126,5 @@ class Rollout:
     def from_json(cls, content: dict[str, Any]) -> Rollout:
         """Return the rollout that `to_json` made that of."""
         return cls(**{**content, 'values': tuple(content['values']),
+                      'value_spreads': tuple(content.get('value_spreads', ())),
                       'times': ComputeTimes(**content['times'])})

@@ -12,6 +12,7 @@ from cosmos_policy_ros.evaluation.rollout import RolloutSettings
 from cosmos_policy_ros.evaluation.virtual_robot import START_NS
 from cosmos_policy_ros.spec.action import ActionChunk
 from cosmos_policy_ros.spec.aloha import ALOHA
+from cosmos_policy_ros.spec.plan import Candidate, COMPLETE, Plan
 from cosmos_policy_ros.spec.prediction import Prediction
 
 PERIOD_NS = 40_000_000
@@ -113,6 +114,22 @@ def test_queries_follow_the_horizon_and_never_overlap(latency_s):
     gaps_ms = np.diff(stamps_ms)
     assert stamps_ms[0] == 0
     assert (gaps_ms >= max(400, latency_s * 1000)).all() and (gaps_ms <= 440).all()
+
+
+def test_a_rollout_tells_how_far_candidates_were_apart_in_value():
+    class Planning(Waving):
+        def predict(self, observation, seed, **options):
+            prediction = super().predict(observation, seed, **options)
+            values = (0.5, 0.5 + 0.1 * len(self.seeds))
+            return replace(prediction, plan=Plan(
+                candidates=tuple(Candidate(
+                    seed=seed + index, chunk=prediction.chunk.positions, value=value,
+                    member_values=np.full((1, 1, 1), value))
+                    for index, value in enumerate(values)),
+                winner_index=1, num_requested=2, value_kind='q', aggregation='average',
+                search_depth=1, reason=COMPLETE))
+    assert run_waving(Waving()).value_spreads == ()
+    assert run_waving(Planning()).value_spreads == pytest.approx((0.1, 0.2))
 
 
 def test_arms_that_refuse_a_leap_end_the_episode():
