@@ -12,6 +12,7 @@ from cosmos_policy_ros.nodes.parameter_declaration import declare, ros_name, upd
 from cosmos_policy_ros.nodes.parameters import (
     ArmNodeParameters, PolicyNodeParameters, RecorderNodeParameters,
     SimulatedAlohaNodeParameters, TeleopNodeParameters)
+from cosmos_policy_ros.nodes.policies import planning_settings
 from cosmos_policy_ros.spec.resources import resource
 
 KINDS = {'policy_node': PolicyNodeParameters, 'arm_node': ArmNodeParameters,
@@ -83,3 +84,9 @@ def test_one_bad_change_refuses_the_whole_set():
         updated(current, [Parameter('seed', value=1), Parameter('execution_horizon', value=-1)])
     assert updated(current, [Parameter('seed', value=1)]).seed == 1
     assert updated(current, [Parameter('use_sim_time', value=True)]) == current
+
+
+def test_common_noise_is_that_of_the_seed_parameter():
+    assert planning_settings(PolicyNodeParameters(seed=8)).imagination_seed is None
+    assert planning_settings(
+        PolicyNodeParameters(seed=8, common_noise=True)).imagination_seed == 8
