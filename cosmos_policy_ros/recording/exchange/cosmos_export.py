@@ -156,7 +156,7 @@ class CosmosRolloutExporter:
             for step in episode:
                 rows.add(step)
                 for camera, image in step.images.items():
-                    videos[camera].add_image(image)
+                    videos[camera].add(image.pixels)
         return episode_facts(episode, step)
 
 

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 
 import av
@@ -13,7 +12,6 @@ import cv2
 import numpy as np
 
 from cosmos_policy_ros.errors import RecordingError
-from cosmos_policy_ros.recording.step_image import StepImage
 
 CODEC, PIXEL_FORMAT = 'h264', 'yuv420p'
 # On camera images no larger, no worse and a third of the work of the presets after it.
@@ -43,9 +41,7 @@ class VideoFileWriter:
         # Episodes are encoded in parallel, one process each.
         self._stream.codec_context.thread_count = 1
         self._stream.codec_context.gop_size = gop
-        self._jpegs = av.CodecContext.create('mjpeg', 'r')
-        self._jpegs.thread_count = 1
-        self._shown: object = None
+        self._shown: np.ndarray | None = None
         self._frame: av.VideoFrame | None = None
         self._size: tuple[int, int] | None = None
         self._count = 0
@@ -69,45 +65,19 @@ class VideoFileWriter:
         Raises:
             RecordingError: If the size is odd or another than before.
         """
-        self._append(pixels, partial(self._from_pixels, pixels))
-
-    def add_image(self, image: StepImage) -> None:
-        """Append an image of an episode; the same object again costs no conversion.
-
-        A recorded JPEG keeps its luma and chroma: it is never turned into RGB and back.
-
-        Raises:
-            RecordingError: If the size is odd or another than before, or the image is damaged.
-        """
-        jpeg = image.recorded_jpeg
-        self._append(image, partial(self._from_pixels, image.pixels) if jpeg is None
-                     else partial(self._from_jpeg, jpeg))
-
-    def _append(self, shown: object, make_frame: Callable[[], av.VideoFrame]) -> None:
-        if shown is not self._shown:
-            self._frame, self._shown = make_frame(), shown
+        if pixels is not self._shown:
+            self._check_size(pixels)
+            # BT.601 of limited range, as PyAV would convert, in a quarter of the time, and not
+            # copied: the frame keeps the array.
+            self._frame = av.VideoFrame.from_numpy_buffer(
+                cv2.cvtColor(pixels, cv2.COLOR_RGB2YUV_I420), format=PIXEL_FORMAT)
+            self._shown = pixels
         self._frame.pts = self._count
         self._count += 1
         self._container.mux(self._stream.encode(self._frame))
 
-    def _from_pixels(self, pixels: np.ndarray) -> av.VideoFrame:
+    def _check_size(self, pixels: np.ndarray) -> None:
         height, width, _ = pixels.shape
-        self._check_size(width, height)
-        # BT.601 of limited range, as PyAV would convert, in a quarter of the time, and not
-        # copied: the frame keeps the array.
-        return av.VideoFrame.from_numpy_buffer(
-            cv2.cvtColor(pixels, cv2.COLOR_RGB2YUV_I420), format=PIXEL_FORMAT)
-
-    def _from_jpeg(self, jpeg: bytes) -> av.VideoFrame:
-        try:
-            [frame] = self._jpegs.decode(av.Packet(jpeg))
-        except (av.FFmpegError, ValueError) as error:
-            raise RecordingError(
-                f'compressed image of {len(jpeg)} bytes cannot be decoded') from error
-        self._check_size(frame.width, frame.height)
-        return frame.reformat(format=PIXEL_FORMAT, src_color_range='JPEG', dst_color_range='MPEG')
-
-    def _check_size(self, width: int, height: int) -> None:
         if height % 2 or width % 2 or self._size not in (None, (width, height)):
             raise RecordingError(
                 f'image has {width} x {height} pixels; video needs even sizes and one size for '
