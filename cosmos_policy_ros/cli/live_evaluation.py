@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 STARTUP_TIMEOUT_S = 90.0
 START_TIMEOUT_S = 20.0
+HOME_TIMEOUT_S = 30.0
 DOMAIN_ID = '98'
 _WATCHED = ('simulated_aloha_node', 'arm_node', 'policy_node')
 
@@ -61,13 +62,10 @@ def run_live(
 def _run_seed(
     operator: Operator, processes: NodeProcesses, seed: int, task: str, timeout_s: float,
 ) -> Rollout:
-    # The last command of the episode before must not move the arms of this one.
-    operator.trigger('/policy_node/stop')
-    operator.trigger('/arm_node/stop')
-    operator.reset_simulation(seed)
-    operator.wait_until(lambda: _has_begun(operator, seed), 10.0, f'reset with seed {seed}')
+    _put_back(operator, processes, seed)
     before = operator.status['policy_node'].queries
-    _start(operator, processes)
+    _trigger_once_ready(operator, processes, '/arm_node/start')
+    operator.trigger('/policy_node/start')
     start_s, furthest, stop_reason = time.monotonic(), 0, ''
     stages = TASKS[task].stages
     while time.monotonic() < start_s + timeout_s and not stop_reason:
@@ -88,19 +86,31 @@ def _run_seed(
         times=ComputeTimes(physics_s=0.0, rendering_s=0.0, inference_s=0.0))
 
 
-def _start(operator: Operator, processes: NodeProcesses) -> None:
-    """Start the arms as soon as they may: after a reset joint states can be late for a moment."""
+def _put_back(operator: Operator, processes: NodeProcesses, seed: int) -> None:
+    """Bring the arms home, then the scene into the state of a seed."""
+    operator.trigger('/policy_node/stop')
+    operator.trigger('/arm_node/stop')
+    # Arms that hold are told so at every tick: from anywhere else they would return to where the
+    # episode before ended, as soon as they were reset.
+    _trigger_once_ready(operator, processes, '/arm_node/go_home')
+    operator.wait_until(lambda: operator.status['arm_node'].stop_reason == 'arrived',
+                        HOME_TIMEOUT_S, 'arrival at the start pose', processes.check)
+    operator.reset_simulation(seed)
+    operator.wait_until(lambda: _has_begun(operator, seed), 10.0, f'reset with seed {seed}')
+
+
+def _trigger_once_ready(operator: Operator, processes: NodeProcesses, service: str) -> None:
+    """Ask the arms for a motion as soon as they may: joint states can be late for a moment."""
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while True:
         try:
-            operator.trigger('/arm_node/start')
-            break
+            operator.trigger(service)
+            return
         except RobotError:
             if time.monotonic() > deadline_s:
                 raise
             operator.spin(0.5)
             processes.check()
-    operator.trigger('/policy_node/start')
 
 
 def _has_begun(operator: Operator, seed: int) -> bool:
