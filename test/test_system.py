@@ -154,11 +154,12 @@ def test_a_bringup_that_cannot_work_says_why_and_leaves_nothing_behind(tmp_path,
 
 def test_every_live_rollout_begins_at_home_whatever_the_one_before_left(tmp_path):
     result = subprocess.run(
-        [*COMMAND, 'evaluate', '--live', '--policy', 'scripted', '--task', 'lift_cube',
-         '--episodes', '2', '--output', str(tmp_path)],
+        [*COMMAND, 'evaluate', '--live', '--policy', 'scripted', '--episodes', '2',
+         '--output', str(tmp_path)],
         env=ENVIRONMENT, text=True, capture_output=True, timeout=300)
     assert result.returncode == 0, result.stdout + result.stderr
     rollouts = json.loads((tmp_path / 'evaluation.json').read_text())['rollouts']
-    assert [rollout['is_success'] for rollout in rollouts] == [True, True]
+    assert len(rollouts) == 2
+    assert all(rollout['stage'] != 'approaching' for rollout in rollouts), rollouts
     log = (tmp_path / 'logs' / 'arm_node.log').read_text()
     assert log.count('holding: arrived') == 2
