@@ -29,8 +29,7 @@ from cosmos_policy_ros.recording.step import NS_PER_S, SteppedEpisode
 FORMAT_VERSION = 2
 _DIGEST_BYTES = 1 << 16
 _NUM_DIGITS = 16
-_VECTORS = ('proprio', 'actions')
-_IMAGE_AGES = 'image_ages_s'
+_COLUMNS = ('proprio', 'actions', 'image_ages_s')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,9 +136,8 @@ def prepare_episode(cache: Path, identity: str, episode: SteppedEpisode, view: V
     if abs(1 / float(episode.rate_hz) - view.period_s) > 1e-9:
         raise RecordingError(f'episode {episode.name} has {float(episode.rate_hz):g} steps per '
                              f'second; the model needs {1 / view.period_s:g}')
-    columns = zip(*_prepared_steps(episode, view))
-    images, ages_s, *vectors = (np.stack(column) for column in columns)
-    for name, values in zip(_VECTORS, vectors):
+    images, *columns = (np.stack(column) for column in zip(*_prepared_steps(episode, view)))
+    for name, values in zip(_COLUMNS, columns):
         if not np.isfinite(values).all():
             step = int(np.argwhere(~np.isfinite(values))[0, 0])
             raise RecordingError(f'episode {episode.name}: {name} of step {step} is not finite')
@@ -147,9 +145,8 @@ def prepare_episode(cache: Path, identity: str, episode: SteppedEpisode, view: V
     try:
         draft.mkdir(parents=True)
         np.save(draft / 'images.npy', images)
-        for name, values in zip(_VECTORS, vectors):
+        for name, values in zip(_COLUMNS, columns):
             np.save(draft / f'{name}.npy', values.astype(np.float32))
-        np.save(draft / f'{_IMAGE_AGES}.npy', ages_s.astype(np.float32))
         (draft / 'episode.json').write_text(json.dumps({'name': episode.name}))
         draft.rename(cache / identity)
     except OSError as error:
@@ -160,8 +157,8 @@ def prepare_episode(cache: Path, identity: str, episode: SteppedEpisode, view: V
 
 def _prepared_steps(
     episode: SteppedEpisode, view: View,
-) -> Iterator[tuple[np.ndarray, float, np.ndarray, np.ndarray]]:
-    """Yield images, their age, joints and action of every step."""
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, float]]:
+    """Yield the images of every step and what goes into its `_COLUMNS`."""
     shown, images = None, None
     for step in episode:
         # Images that are shown again are the same objects, and come out the same.
@@ -169,7 +166,7 @@ def _prepared_steps(
             shown, images = step.images, square_images(
                 {name: image.pixels for name, image in step.images.items()}, view.cameras, view)
         oldest_ns = min(step.images[camera].stamp_ns for camera in view.cameras)
-        yield images, (step.time_ns - oldest_ns) / NS_PER_S, step.positions, step.action
+        yield images, step.positions, step.action, (step.time_ns - oldest_ns) / NS_PER_S
 
 
 def load_prepared(cache: Path, identity: str) -> PreparedEpisode:
@@ -180,8 +177,7 @@ def load_prepared(cache: Path, identity: str) -> PreparedEpisode:
     """
     folder = cache / identity
     try:
-        arrays = {name: np.load(folder / f'{name}.npy', mmap_mode='r')
-                  for name in (*_VECTORS, _IMAGE_AGES)}
+        arrays = {name: np.load(folder / f'{name}.npy', mmap_mode='r') for name in _COLUMNS}
         images = np.load(folder / 'images.npy', mmap_mode='r')
         name = json.loads((folder / 'episode.json').read_text())['name']
     except (OSError, ValueError, EOFError, KeyError) as error:
