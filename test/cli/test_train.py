@@ -55,6 +55,7 @@ def _write_episode(place, view, index, **metadata):
     np.save(prepared / 'images.npy', random.integers(0, 256, (12, 3, 32, 32, 3), np.uint8))
     np.save(prepared / 'proprio.npy', joints)
     np.save(prepared / 'actions.npy', joints)
+    np.save(prepared / 'image_ages_s.npy', np.zeros(len(joints), np.float32))
     (prepared / 'episode.json').write_text(json.dumps({'name': folder.name}))
 
 
