@@ -34,6 +34,11 @@ class CollectOptions:
         seed: Seed of the first attempt; each further attempt takes the next one.
         max_disturbance_rad: Largest standard deviation of the offset that disturbs the arms in
             [rad]; every episode draws its own between 0 and this.
+        miss_share: Share of grasps that close beside the cube, come up empty and are tried again,
+            as a hurried operator's do. A policy that learnt from them misses too, and recovers;
+            planning can choose not to miss.
+        recorded_image_rate_hz: Images of each camera that are recorded in [Hz], a whole fraction
+            of 25; drawing them is most of what a demonstration costs.
         workers: Processes; each takes one core.
         robot: Robot preset, a file name in config/robots.
     """
@@ -43,6 +48,8 @@ class CollectOptions:
     episodes: int = 220
     seed: int = 1000
     max_disturbance_rad: float = 0.03
+    miss_share: float = 0.0
+    recorded_image_rate_hz: float = 25.0
     workers: int = 1
     robot: str = 'interbotix'
 
@@ -148,7 +155,8 @@ def _demonstrator() -> Demonstrator:
     return Demonstrator(
         preset.robot, episode_topics(preset.robot, preset.names), DemonstrationSettings(
             task=_options.task, max_disturbance_rad=_options.max_disturbance_rad,
-            software_version=__version__))
+            miss_share=_options.miss_share,
+            recorded_image_rate_hz=_options.recorded_image_rate_hz, software_version=__version__))
 
 
 def _progress(console: Console) -> Progress:

@@ -54,6 +54,7 @@ class EvaluateOptions:
         strategy: How chunks follow one another, as the parameter of arm_node.
         blend_s: Time over which a chunk takes over from its predecessor in [s].
         policy_seed: Seed of the policy's noise, as the parameter `seed` of policy_node.
+        fresh_noise: Draw the noise of every query anew, as the parameter of policy_node.
         exploration: How far every chunk is moved at random (standard deviation) in [rad], so that
             rollouts show what comes of it; for training, not for judging a policy.
         timeout_s: Virtual time after which an episode has failed in [s].
@@ -96,6 +97,7 @@ class EvaluateOptions:
     strategy: str = 'async_blend'
     blend_s: float = 0.3
     policy_seed: int = 195
+    fresh_noise: bool = False
     exploration: float = 0.0
     timeout_s: float = 20.0
     live: bool = False

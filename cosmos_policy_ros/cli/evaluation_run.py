@@ -107,7 +107,8 @@ def _settings(options: EvaluateOptions) -> RolloutSettings:
     return RolloutSettings(
         task=options.task, latency_s=options.latency_s, timeout_s=options.timeout_s,
         recorded_image_rate_hz=options.recorded_image_rate_hz,
-        policy_seed=options.policy_seed, exploration=options.exploration,
+        policy_seed=options.policy_seed, fresh_noise=options.fresh_noise,
+        exploration=options.exploration,
         num_denoising_steps=steps['action'], planning=planning,
         motion=MotionSettings(strategy=options.strategy, blend_s=options.blend_s),
         query=QuerySettings(strategy=options.strategy, blend_s=options.blend_s,
@@ -145,7 +146,8 @@ def _run_live(
                 f'have that, allowed is {allowed}')
     motion = {'strategy': options.strategy, 'blend_s': options.blend_s}
     policy = {
-        **motion, 'seed': options.policy_seed, 'execution_horizon': options.execution_horizon,
+        **motion, 'seed': options.policy_seed, 'fresh_noise': options.fresh_noise,
+        'execution_horizon': options.execution_horizon,
         **{f'denoising_steps.{part}': steps
            for part, steps in _denoising_steps(options).items()}}
     if options.mode == 'planning':

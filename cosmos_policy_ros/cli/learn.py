@@ -23,6 +23,10 @@ class LearnOptions:
         output: Folder of all results. The same command goes on with what it holds.
         task: Task of the simulated robot.
         demonstrations: Demonstrations of the scripted expert.
+        miss_share: Share of their grasps that close beside the cube, come up empty and are tried
+            again, as a hurried operator's do; 0 where the task has no cube.
+        demonstration_image_rate_hz: Images of each camera that a demonstration keeps in [Hz], a
+            whole fraction of 25; drawing them is most of what it costs.
         minutes: Time of the training in [min]; 0 takes the weights of `init` as they are.
         init: Checkpoint to begin with; random weights if left out.
         episodes: Episodes of every evaluation, all on the same seeds.
@@ -61,6 +65,8 @@ class LearnOptions:
     output: Annotated[Path, tyro.conf.arg(aliases=['-o'])] = Path('learning')
     task: TaskName = 'transfer_cube_hard'
     demonstrations: int = 220
+    miss_share: float = 0.0
+    demonstration_image_rate_hz: float = 25.0
     minutes: float = 60.0
     init: str | None = None
     episodes: int = 100

@@ -19,6 +19,7 @@ from cosmos_policy_ros.evaluation.virtual_recorder import VirtualRecorder
 from cosmos_policy_ros.evaluation.virtual_robot import START_NS, VirtualRobot
 from cosmos_policy_ros.policy.chunk_variation import chunk_variation
 from cosmos_policy_ros.policy.protocol import Policy
+from cosmos_policy_ros.policy.query_seed import query_seed
 from cosmos_policy_ros.robot.arm_status import ArmStatus
 from cosmos_policy_ros.robot.observation_assembler import ObservationAssembler
 from cosmos_policy_ros.robot.query_schedule import QuerySchedule
@@ -169,14 +170,19 @@ class _Episode:
         observation = self._assembler.assemble(now_ns, self._robot.simulation.task_text)
         began_ns = self._clock()
         prediction = self._policy.predict(
-            observation, settings.policy_seed, num_denoising_steps=settings.num_denoising_steps,
-            planning=settings.planning, with_future_images=self._recorder is not None)
+            observation, self._noise_seed(observation.stamp_ns),
+            num_denoising_steps=settings.num_denoising_steps, planning=settings.planning,
+            with_future_images=self._recorder is not None)
         self._inference_ns += self._clock() - began_ns
         prediction = self._explored(prediction)
         self._values.append(prediction.value)
         if prediction.plan is not None and prediction.plan.value_spread is not None:
             self._spreads.append(prediction.plan.value_spread)
         self._pending = now_ns + round(settings.latency_s * NS_PER_S), prediction
+
+    def _noise_seed(self, stamp_ns: int) -> int:
+        seed = self._settings.policy_seed
+        return query_seed(seed, self._seed, stamp_ns) if self._settings.fresh_noise else seed
 
     def _explored(self, prediction: Prediction) -> Prediction:
         """Move the chunk at random, as the settings want it."""

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+import math
 from pathlib import Path
 from shutil import rmtree
 
 import numpy as np
 
+from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.evaluation.episode_topics import EpisodeTopics
 from cosmos_policy_ros.evaluation.virtual_cameras import VirtualCameras
 from cosmos_policy_ros.evaluation.virtual_recorder import VirtualRecorder
@@ -32,6 +34,10 @@ ATTEMPTS, FAILURES = 'attempts', 'failures'
 DISTURBANCE_TOPIC = '/simulated_aloha_node/disturbance'
 
 _PERIOD_NS = round(CHUNK_PERIOD_S * 1e9)
+_RATE_HZ = 1 / CHUNK_PERIOD_S
+# Nearer, the fingers would touch the cube; so far away they close on nothing and move nothing.
+_MISS_M = (0.038, 0.05)
+_MAX_MISSES = 3
 _CORRELATION_S = 0.25
 # After success the arms are shown at rest for a moment, so that a policy learns to stay.
 _AFTERGLOW_NS = 480_000_000
@@ -45,14 +51,38 @@ class DemonstrationSettings:
         task: Name of the simulated task.
         max_disturbance_rad: Largest standard deviation of the offset in [rad]; each episode draws
             its own between 0 and this.
+        miss_share: Share of grasps that close beside the cube, come up empty and are tried again,
+            as a hurried operator's do; at most three before the one that holds.
+        recorded_image_rate_hz: Images of each camera in [Hz], a whole fraction of 25; drawing them
+            is most of what a demonstration costs.
         wait_s: How long the expert stands still first in [s].
         software_version: Version of this package.
+
+    Raises:
+        ConfigurationError: If a share or a rate is impossible.
     """
 
     task: str
     max_disturbance_rad: float = 0.03
+    miss_share: float = 0.0
+    recorded_image_rate_hz: float = 25.0
     wait_s: float = 0.1
     software_version: str
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.miss_share < 1:
+            raise ConfigurationError(
+                f'miss_share is {self.miss_share}; a share from 0 to below 1 is required')
+        if not (0 < self.recorded_image_rate_hz < math.inf and math.isclose(
+                self.steps_per_image * self.recorded_image_rate_hz, _RATE_HZ, rel_tol=1e-6)):
+            raise ConfigurationError(
+                f'recorded_image_rate_hz is {self.recorded_image_rate_hz:g}; the {_RATE_HZ:g} '
+                'steps a second must be a whole multiple of it')
+
+    @property
+    def steps_per_image(self) -> int:
+        """Every how manieth step is seen."""
+        return round(_RATE_HZ / self.recorded_image_rate_hz)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +154,8 @@ class Demonstrator:
     def _plan(self, seed: int) -> np.ndarray:
         self._robot.simulation.reset(seed=seed, now_ns=0)
         return self._expert.plan(
-            self._robot.simulation.object_poses(), wait_s=self._settings.wait_s)
+            self._robot.simulation.object_poses(), wait_s=self._settings.wait_s,
+            misses_m=draw_misses(seed, self._settings.miss_share))
 
     def _metadata(self, seed: int) -> EpisodeMetadata:
         return EpisodeMetadata(
@@ -143,8 +174,10 @@ class Demonstrator:
         end_ns = START_NS + (len(plan) + 12) * _PERIOD_NS
         while self._robot.now_ns < end_ns:
             self._robot.advance()
-            if (self._robot.now_ns - START_NS) % _PERIOD_NS == 0:
-                self._look(recorder)
+            steps, rest_ns = divmod(self._robot.now_ns - START_NS, _PERIOD_NS)
+            if rest_ns == 0:
+                if steps % self._settings.steps_per_image == 0:
+                    self._look(recorder)
                 recorder.write_joints(
                     DISTURBANCE_TOPIC, disturbance(self._robot.now_ns), self._robot.now_ns)
             if self._robot.status.is_success:
@@ -163,3 +196,12 @@ class Demonstrator:
         for camera in self._cameras.names:
             recorder.write_image(
                 camera, self._cameras.render(snapshot, camera), snapshot.stamp_ns)
+
+
+def draw_misses(seed: int, miss_share: float) -> list[float]:
+    """Distances from the cube at which a demonstration closes in vain first, in [m]."""
+    random = np.random.default_rng([seed, 2])
+    misses_m = []
+    while len(misses_m) < _MAX_MISSES and random.random() < miss_share:
+        misses_m.append(random.choice((-1, 1)) * random.uniform(*_MISS_M))
+    return misses_m

@@ -25,6 +25,7 @@ class RolloutSettings:
             of what recording costs.
         timeout_s: Virtual time after which an episode has failed in [s].
         policy_seed: Seed of the policy's noise in every query, as the policy node has it.
+        fresh_noise: Draw the noise of every query anew, by that seed, the episode and the moment.
         exploration: How far every chunk is moved at random (standard deviation) in [rad], for
             grippers in shares of their travel.
         num_denoising_steps: Denoising steps of a chunk; None for the policy's own choice.
@@ -42,6 +43,7 @@ class RolloutSettings:
     recorded_image_rate_hz: float = 25.0
     timeout_s: float = 20.0
     policy_seed: int = 195
+    fresh_noise: bool = False
     exploration: float = 0.0
     num_denoising_steps: int | None = None
     planning: PlanningSettings | None = None

@@ -91,6 +91,9 @@ class PolicyNodeParameters:
     watch_predictions: bool = parameter(
         False, 'Imagine images at every query and publish how far they were from what came')
     seed: int = parameter(195, 'Seed of the diffusion noise', low=0, high=2**32 - 1)
+    fresh_noise: bool = parameter(
+        False, 'Draw the noise of every query anew, by the seed and the stamp of its observation; '
+        'else all queries have the noise of the seed')
     execution_horizon: int = parameter(
         0, 'Actions after which the next observation is taken [1]; 0: as late as the measured '
         'latency permits', low=0, high=1000)

@@ -28,6 +28,7 @@ from cosmos_policy_ros.nodes.waiting_messages import call_back_waiting, unwatche
 from cosmos_policy_ros.policy.inference_worker import InferenceRequest, InferenceWorker
 from cosmos_policy_ros.policy.prediction_monitor import PredictionMonitor, SeenState
 from cosmos_policy_ros.policy.protocol import Policy
+from cosmos_policy_ros.policy.query_seed import query_seed
 from cosmos_policy_ros.robot.committed_motion import CommittedMotion
 from cosmos_policy_ros.robot.motion_settings import MotionSettings, QuerySettings, Strategy
 from cosmos_policy_ros.robot.observation_assembler import ObservationAssembler
@@ -210,7 +211,9 @@ class PolicyNode(LifecycleNode):
         params = self._params
         is_planned = params.mode == 'planning'
         self._request = InferenceRequest(
-            observation=observation, seed=params.seed,
+            observation=observation,
+            seed=(query_seed(params.seed, observation.stamp_ns) if params.fresh_noise
+                  else params.seed),
             num_denoising_steps=params.denoising_steps__action,
             with_future_images=self._topics.is_imagination_watched or params.watch_predictions,
             planning=planning_settings(params, self._uncertainty) if is_planned else None,

@@ -52,6 +52,7 @@ class Expert:
 
     def plan(
         self, objects: Mapping[str, np.ndarray], *, wait_s: float = WAIT_S,
+        misses_m: Sequence[float] = (),
     ) -> np.ndarray:
         """Joint vectors every `CHUNK_PERIOD_S` from the start pose on. Shape (K, A).
 
@@ -59,8 +60,11 @@ class Expert:
             objects: Object of the task to its position in [m] and orientation w x y z. Each of
                 shape (7,).
             wait_s: How long to stand at the start pose first in [s].
+            misses_m: Where the right gripper closes before it closes at the cube: signed distances
+                from it along the width of the fingers in [m].
 
         Raises:
+            ConfigurationError: If the task knows no misses.
             PredictionError: If an arm cannot reach what the plan needs.
         """
         start = self._robot.start_pose
@@ -69,7 +73,7 @@ class Expert:
                                for i, kinematics in enumerate(self._arms)))
         trajectory = [start]
         waiting = [replace(here, duration_s=wait_s)] if wait_s else []
-        for leg in (*waiting, *self._legs(objects)):
+        for leg in (*waiting, *self._legs(objects, misses_m)):
             trajectory.extend(self._move(trajectory[-1], here, leg))
             here = leg
         return np.array(trajectory)

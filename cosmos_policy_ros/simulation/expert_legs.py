@@ -10,6 +10,7 @@ import math
 import mujoco
 import numpy as np
 
+from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.simulation.insertion import (
     Insertion, PEG, PEG_HALF_LENGTH_M, PIN_HALF_LENGTH_M, SOCKET)
 from cosmos_policy_ros.simulation.kinematics import GripperPose
@@ -26,6 +27,7 @@ _BENT_RAD = (0.0, 0.2, 0.6, 0.0, 0.8, 0.0)
 _HOVER_M = np.array([0.0, 0.0, 0.08])
 _MEETING_M = np.array([0.0, 0.5, 0.25])
 _STAND_OFF_M = np.array([0.13, 0.0, 0.0])
+_NEXT_TRY_S = 0.8
 # On its way the taking gripper is 8 mm higher than where it comes to rest, for joints lag. Half of
 # that lower, the cube is at most 5 of 13 mm off the middle of its open fingers.
 _TAKING_M = _MEETING_M - np.array([0.0, 0.0, 0.004])
@@ -63,13 +65,15 @@ _LEFT_ROLLED = _quaternion((1, 0, 0), (0, 0, 1), (0, -1, 0))
 _LEFT_DOWN = _quaternion((0, 0, -1), (0, 1, 0), (1, 0, 0))
 
 
-def transfer_legs(objects: Mapping[str, np.ndarray]) -> list[Leg]:
+def transfer_legs(
+    objects: Mapping[str, np.ndarray], misses_m: Sequence[float] = (),
+) -> list[Leg]:
     """The right gripper comes from above, lifts the cube, turns level, hands it over.
 
     The left gripper, rolled by a quarter turn so that the fingers do not meet, takes the cube
     from the other side.
     """
-    approach, *pick = _pick_legs(objects[CUBE])
+    pick = _pick_legs(objects[CUBE], misses_m)
     lifted = pick[-1]
     waiting, _ = lifted.poses
     taking = replace(waiting, position_m=_TAKING_M)
@@ -81,24 +85,36 @@ def transfer_legs(objects: Mapping[str, np.ndarray]) -> list[Leg]:
     take = replace(meet, duration_s=0.5, openings=(HOLD, HOLD))
     release = replace(take, duration_s=0.5, openings=(HOLD, OPEN))
     leave = replace(release, duration_s=0.8, poses=(taking, leaving))
-    return [approach, *pick, turn, _pause(turn, 0.3), meet, _pause(meet, 0.3), take,
+    return [*pick, turn, _pause(turn, 0.3), meet, _pause(meet, 0.3), take,
             _pause(take, 0.3), release, _pause(release, 0.1), leave, _pause(leave, 0.8)]
 
 
-def lift_legs(objects: Mapping[str, np.ndarray]) -> list[Leg]:
+def lift_legs(objects: Mapping[str, np.ndarray], misses_m: Sequence[float] = ()) -> list[Leg]:
     """The right gripper comes from above and lifts the cube."""
-    legs = _pick_legs(objects[CUBE])
+    legs = _pick_legs(objects[CUBE], misses_m)
     return [*legs, _pause(legs[-1], 1.2)]
 
 
-def _pick_legs(cube: np.ndarray) -> list[Leg]:
+def _pick_legs(cube: np.ndarray, misses_m: Sequence[float]) -> list[Leg]:
+    """Closings beside the cube, each of which comes up empty and opens, then the one at it."""
+    yaw = _quarter_yaw(cube[3:])
+    along = np.array([math.cos(yaw), math.sin(yaw), 0.0])
+    first, *others = [_grasp_legs(cube[:3] + beside_m * along, yaw)
+                      for beside_m in (*misses_m, 0.0)]
+    legs = [*first]
+    for attempt in others:
+        above, *rest = attempt
+        legs += [replace(above, duration_s=_NEXT_TRY_S, is_straight=True), *rest]
+    return legs
+
+
+def _grasp_legs(at_m: np.ndarray, yaw_rad: float) -> list[Leg]:
     waiting = GripperPose(position_m=_TAKING_M - _STAND_OFF_M, quaternion=_LEFT_ROLLED)
-    above = GripperPose(
-        position_m=cube[:3] + _HOVER_M, quaternion=_turned(_RIGHT_DOWN, _quarter_yaw(cube[3:])))
-    at_cube = replace(above, position_m=cube[:3])
+    above = GripperPose(position_m=at_m + _HOVER_M, quaternion=_turned(_RIGHT_DOWN, yaw_rad))
+    below = replace(above, position_m=at_m)
     approach = Leg(duration_s=1.5, poses=(waiting, above), openings=(OPEN, OPEN),
                    is_straight=False)
-    descend = Leg(duration_s=0.9, poses=(waiting, at_cube), openings=(OPEN, OPEN))
+    descend = Leg(duration_s=0.9, poses=(waiting, below), openings=(OPEN, OPEN))
     grasp = replace(descend, duration_s=0.5, openings=(OPEN, HOLD))
     lift = replace(grasp, duration_s=0.6, poses=(waiting, above))
     return [approach, descend, _pause(descend, 0.1), grasp, _pause(grasp, 0.2), lift]
@@ -113,8 +129,18 @@ _APART_M = np.array([0.05, 0.0, 0.0])
 _PRESS_M = np.array([0.01, 0.0, 0.0])
 
 
-def insertion_legs(objects: Mapping[str, np.ndarray]) -> list[Leg]:
-    """Both grippers come from above, lift peg and socket, line them up and push them together."""
+def insertion_legs(
+    objects: Mapping[str, np.ndarray], misses_m: Sequence[float] = (),
+) -> list[Leg]:
+    """Both grippers come from above, lift peg and socket, line them up and push them together.
+
+    Raises:
+        ConfigurationError: If a grasp is to miss.
+    """
+    if misses_m:
+        raise ConfigurationError(
+            f'the expert never misses in the task {Insertion.name!r}; asked for a grasp '
+            f'{misses_m[0]:g} m beside its object')
     grasps = (_grasp(objects[SOCKET], -_OUTWARDS_M), _grasp(objects[PEG], _OUTWARDS_M))
     downs = (_LEFT_DOWN, _RIGHT_DOWN)
     at = tuple(GripperPose(position_m=grasp, quaternion=down)
@@ -161,6 +187,6 @@ def _pause(leg: Leg, duration_s: float) -> Leg:
     return replace(leg, duration_s=duration_s, is_straight=True)
 
 
-LEGS: dict[str, Callable[[Mapping[str, np.ndarray]], list[Leg]]] = {
+LEGS: dict[str, Callable[[Mapping[str, np.ndarray], Sequence[float]], list[Leg]]] = {
     TransferCube.name: transfer_legs, HardTransferCube.name: transfer_legs,
     LiftCube.name: lift_legs, Insertion.name: insertion_legs}

@@ -104,6 +104,18 @@ def test_a_policy_that_does_nothing_fails_when_the_time_is_over():
     np.testing.assert_allclose(first.proprio[:6], ALOHA.arms[0].start_rad, atol=0.03)
 
 
+def test_fresh_noise_differs_by_query_and_episode_and_is_the_same_again():
+    settings = RolloutSettings(task=TASK, timeout_s=2.0, policy_seed=7, fresh_noise=True)
+    policy = Waving()
+    loop = ClosedLoop(ALOHA, settings, lambda simulation: policy)
+    for seed in (0, 1, 0):
+        loop.run(seed)
+    loop.close()
+    first, other, again = np.split(np.array(policy.seeds), 3)
+    np.testing.assert_array_equal(first, again)
+    assert len({*first, *other}) == len(first) + len(other)
+
+
 @pytest.mark.parametrize('latency_s', [0.0, 0.3])
 def test_queries_follow_the_horizon_and_never_overlap(latency_s):
     policy = Waving()

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from virtual_runs import TASK, TOPICS
 
+from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.evaluation.demonstration import (
-    DemonstrationSettings, Demonstrator, DISTURBANCE_TOPIC)
+    DemonstrationSettings, Demonstrator, DISTURBANCE_TOPIC, draw_misses)
 from cosmos_policy_ros.evaluation.virtual_robot import START_NS, VirtualRobot
 from cosmos_policy_ros.recording.decode import decoded_messages
 from cosmos_policy_ros.recording.reader import EpisodeReader
@@ -107,3 +108,40 @@ def test_the_cube_comes_between_the_open_left_fingers_without_touching_them():
         if robot.status.stage_name == 'right gripper lifts' and fingers_m[0] > -0.06:
             heights_m.append((simulation.object_poses()['box'][:3] - fingers_m)[2])
     assert heights_m and np.abs(heights_m).max() < 0.0065
+
+
+def test_a_hurried_operator_closes_on_nothing_and_then_does_the_task(tmp_path):
+    settings = DemonstrationSettings(
+        task='transfer_cube_hard', miss_share=0.5, recorded_image_rate_hz=5.0,
+        max_disturbance_rad=0.0, software_version='0')
+    seed = next(seed for seed in range(SEED, SEED + 99) if len(draw_misses(seed, 0.5)) == 1)
+    hurried = Demonstrator(ALOHA, TOPICS, settings)
+    demonstration = hurried.record(tmp_path, seed)
+    hurried.close()
+    assert demonstration.is_success
+    reader = EpisodeReader(demonstration.path)
+    images = [topic.rate_hz for name, topic in reader.topics.items()
+              if name.endswith('/compressed')]
+    assert images == pytest.approx([5] * 3, rel=0.01)
+    gripper = column(reader, '/follower_right/commands/joint_single', 'cmd')
+    is_closed = gripper < gripper.min() + 0.1 * np.ptp(gripper)
+    assert np.count_nonzero(np.diff(is_closed.astype(int)) == 1) == 2
+
+
+def test_misses_are_drawn_in_their_share_on_either_side_and_repeat():
+    draws = [draw_misses(seed, 0.4) for seed in range(2000)]
+    assert np.mean([bool(misses) for misses in draws]) == pytest.approx(0.4, abs=0.04)
+    distances_m = np.concatenate(draws)
+    assert np.mean(distances_m > 0) == pytest.approx(0.5, abs=0.06)
+    assert 0.03 < np.abs(distances_m).min() and np.abs(distances_m).max() < 0.06
+    assert draws == [draw_misses(seed, 0.4) for seed in range(2000)]
+    assert not any(draw_misses(seed, 0.0) for seed in range(100))
+
+
+@pytest.mark.parametrize('setting', [
+    {'miss_share': 1.0}, {'miss_share': -0.1}, {'miss_share': float('nan')},
+    {'recorded_image_rate_hz': 7.0}, {'recorded_image_rate_hz': 0.0},
+    {'recorded_image_rate_hz': 50.0}, {'recorded_image_rate_hz': float('nan')}], ids=str)
+def test_impossible_settings_are_refused_by_name(setting):
+    with pytest.raises(ConfigurationError, match=f'{next(iter(setting))} is '):
+        DemonstrationSettings(task=TASK, software_version='0', **setting)

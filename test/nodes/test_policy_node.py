@@ -19,6 +19,7 @@ from cosmos_policy_ros.nodes.image_conversions import image_from_rgb
 from cosmos_policy_ros.nodes.interfaces import (
     ActionChunkMsg, PlanMsg, PolicyStatusMsg, PredictionErrorMsg)
 from cosmos_policy_ros.nodes.policy_node import PolicyNode
+from cosmos_policy_ros.policy.query_seed import query_seed
 from cosmos_policy_ros.spec.action import ActionChunk
 from cosmos_policy_ros.spec.aloha import ALOHA
 from cosmos_policy_ros.spec.plan import best_candidate, Candidate, Plan
@@ -167,6 +168,15 @@ def test_a_chunk_is_published_as_a_trajectory_and_with_everything_that_led_to_it
     assert (chunk.task, chunk.mode, chunk.seed, chunk.policy) == (
         'hold still', 'direct', 7, 'still')
     assert chunk.is_trained and chunk.value == 0.5 and 0 < chunk.latency_s < 5
+
+
+def test_fresh_noise_has_a_seed_that_the_stamp_of_the_observation_tells(ros):
+    world = World(ros, seed=7, fresh_noise=True, execution_horizon=10)
+    ros.spin_until(lambda: len(world.chunks) >= 2, 'two chunks')
+    seeds = [chunk.seed for chunk in world.chunks]
+    assert seeds == [query_seed(7, conversions.stamp_to_ns(chunk.header.stamp))
+                     for chunk in world.chunks]
+    assert len(set(seeds)) == len(seeds)
 
 
 def test_queries_follow_one_another_by_the_execution_horizon(ros):

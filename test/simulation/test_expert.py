@@ -9,7 +9,8 @@ import pytest
 from cosmos_policy_ros.errors import ConfigurationError, PredictionError
 from cosmos_policy_ros.simulation.expert import (
     Expert, GRIPPER_SPEED_SHARE, interpolate_pose, MAX_JOINT_SPEED_RAD_S)
-from cosmos_policy_ros.simulation.kinematics import GripperPose
+from cosmos_policy_ros.simulation.expert_legs import HOLD
+from cosmos_policy_ros.simulation.kinematics import ArmKinematics, GripperPose
 from cosmos_policy_ros.spec.aloha import ALOHA, ALOHA_V1, CHUNK_PERIOD_S
 
 # Position in [m] and yaw in [rad].
@@ -82,6 +83,27 @@ def test_a_turn_by_a_quarter_changes_nothing_for_a_cube(model):
     expert = Expert(ALOHA, model, 'transfer_cube_hard')
     plans = [expert.plan(cube_at(0.1, 0.5, yaw)) for yaw in (0.2, 0.2 - np.pi / 2)]
     np.testing.assert_allclose(*plans, atol=1e-9)
+
+
+def test_misses_close_where_they_are_told_to_and_the_last_closing_is_at_the_cube(model, robot):
+    misses_m, yaw = (0.04, -0.05), 0.5
+    plan = Expert(robot, model, 'transfer_cube_hard').plan(
+        cube_at(0.1, 0.5, yaw), misses_m=misses_m)
+    is_closed = np.abs(plan[:, 13] - HOLD) < 1e-9
+    closings = np.flatnonzero(np.diff(is_closed.astype(int)) == 1) + 1
+    right = ArmKinematics(model, robot.arms[1])
+    closed_m = [right.pose(plan[step, 7:13]).position_m[:2] for step in closings]
+    along = np.array([np.cos(yaw), np.sin(yaw)])
+    np.testing.assert_allclose(
+        closed_m, [np.array([0.1, 0.5]) + miss_m * along for miss_m in (*misses_m, 0.0)],
+        atol=1e-3)
+
+
+def test_an_expert_that_never_misses_says_so(model):
+    ends = {name: np.array([x, 0.5, 0.02, 1, 0, 0, 0]) for name, x in
+            (('peg', 0.1), ('socket', -0.1))}
+    with pytest.raises(ConfigurationError, match="never misses.*'insertion'"):
+        Expert(ALOHA, model, 'insertion').plan(ends, misses_m=(0.04,))
 
 
 def test_a_task_without_an_expert_is_refused(model):

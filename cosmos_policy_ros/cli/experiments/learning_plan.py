@@ -100,12 +100,16 @@ class LearningPlan:
         options = CollectOptions(
             output=self._folder / 'demonstrations', task=self._options.task,
             episodes=self._options.demonstrations, seed=self._options.demonstration_seed,
+            miss_share=self._options.miss_share,
+            recorded_image_rate_hz=self._options.demonstration_image_rate_hz,
             workers=max(1, self._options.workers))
         return Stage(
             name='collect', title=f'collect {options.episodes} demonstrations',
             results=[options.output], run=lambda: self._collect_unseen(options),
             settings={'task': options.task, 'demonstrations': options.episodes,
                       'seed': options.seed, 'max_disturbance_rad': options.max_disturbance_rad,
+                      'miss_share': options.miss_share,
+                      'recorded_image_rate_hz': options.recorded_image_rate_hz,
                       'robot': options.robot})
 
     def _collect_unseen(self, options: CollectOptions) -> Mapping[str, Any]:
@@ -125,21 +129,20 @@ class LearningPlan:
                     f'{max(taken)}; choose one above')
 
     def _train(self) -> Stage:
-        options, training = self._options, small_model_settings()
+        options, training = self._options, _of_new_images(small_model_settings())
         return training_stage('train', f'train for {options.minutes:g} min', replace(
             self._training('policy', options.minutes, training, [self._folder / 'demonstrations'],
                            options.init),
             new_statistics=True))
 
     def _refine(self, name: str, value_kind: str, title: str) -> Stage:
-        settings = small_model_settings()
+        settings = _of_new_images(small_model_settings())
         training = replace(
             settings, loss=replace(settings.loss, value_kind=value_kind),
             optimiser=replace(
                 settings.optimiser, flat_share=0.0,
                 learning_rate=_REFINEMENT_RATE * settings.optimiser.learning_rate),
-            samples=replace(settings.samples, demonstration_share=REFINEMENT_SHARE,
-                            max_image_age_s=CHUNK_PERIOD_S / 2))
+            samples=replace(settings.samples, demonstration_share=REFINEMENT_SHARE))
         minutes = self._options.refinement_minutes
         return training_stage(name, f'{title} for {minutes:g} min', self._training(
             name, minutes, training,
@@ -170,7 +173,7 @@ class LearningPlan:
             planning_checkpoint=str(self._folder / model / 'model') if model else '',
             episodes=options.episodes, seed=options.evaluation_seed,
             mode='direct' if way == DIRECT else 'planning', num_candidates=options.candidates,
-            candidate_spread=options.candidate_spread, common_noise=True,
+            candidate_spread=options.candidate_spread, common_noise=True, fresh_noise=True,
             value_kind='q' if way == Q else 'v_next',
             denoising_steps=options.denoising_steps, future_steps=options.future_steps,
             value_steps=options.value_steps, timeout_s=options.timeout_s,
@@ -188,6 +191,12 @@ class LearningPlan:
     def _film(self) -> Stage:
         ways = {way: replace(self._evaluation(way), workers=0) for way in (DIRECT, REFINED)}
         return video_stage(ways[DIRECT], ways[REFINED], self._folder / 'videos', self._console)
+
+
+def _of_new_images(training: TrainingSettings) -> TrainingSettings:
+    """Return settings whose samples begin and end where the cameras had just been recorded."""
+    return replace(training, samples=replace(
+        training.samples, max_image_age_s=CHUNK_PERIOD_S / 2))
 
 
 def _check(options: LearnOptions, evaluated: range, rolled_out: range) -> None:
