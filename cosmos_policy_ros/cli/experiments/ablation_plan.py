@@ -138,7 +138,8 @@ class AblationPlan:
         options = self._options
         common = EvaluateOptions(
             checkpoint=options.checkpoint, task=options.task, episodes=options.episodes,
-            seed=options.seed, timeout_s=options.timeout_s, workers=options.workers,
+            seed=options.seed, common_noise=True, fresh_noise=True, future_steps=1,
+            value_steps=1, timeout_s=options.timeout_s, workers=options.workers,
             device=options.device, output=self._output(variant))
         changes: dict[str, object] = {}
         if isinstance(variant, TrainedVariant):

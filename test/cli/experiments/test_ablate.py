@@ -79,6 +79,8 @@ def test_given_checkpoints_are_varied_in_steps_and_candidates(options):
     for count in (1, 2, 4, 8):
         assert settings(f'candidates_{count}')['planning']['num_candidates'] == count
         assert settings(f'candidates_{count}')['planning']['candidate_spread'] == 0.01
+        assert settings(f'candidates_{count}')['planning']['imagination_seed'] == 195
+        assert settings(f'candidates_{count}')['fresh_noise']
         assert settings(f'candidates_{count}')['planning_checkpoint'] == (
             options.planning_checkpoint)
 
