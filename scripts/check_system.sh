@@ -10,8 +10,8 @@ command -v "$python" >/dev/null || missing+=(python3)
 if command -v "$python" >/dev/null; then
   version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
   case $version in
-    3.10|3.11|3.12|3.13) ;;
-    *) echo "Python $version is not supported: ROS 2 wheels exist for 3.10 to 3.13." \
+    3.11|3.12|3.13) ;;
+    *) echo "Python $version is not supported: the pinned wheels exist for 3.11 to 3.13." \
             "Choose another: make PYTHON=python3.11 ..." >&2; exit 1 ;;
   esac
   "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=("python$version-venv")

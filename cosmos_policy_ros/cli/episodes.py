@@ -15,7 +15,8 @@ import tyro
 
 from cosmos_policy_ros.cli.episode_choices import OutcomeChoice, VerdictChoice
 from cosmos_policy_ros.errors import RecordingError
-from cosmos_policy_ros.recording.episode import EpisodeLabel, load_metadata, Outcome, relabel
+from cosmos_policy_ros.recording.episode import (
+    EpisodeLabel, load_metadata, relabel, USUAL_SCORES)
 from cosmos_policy_ros.recording.episode_list import (
     add_up, EpisodeFilter, EpisodeSummary, EpisodeTotals, find_episodes)
 
@@ -68,9 +69,8 @@ def label(
             none otherwise.
         note: Free text; left out: the note that is there.
     """
-    usual = {Outcome.SUCCESS: 1.0, Outcome.FAILURE: 0.0}
     metadata = relabel(episode, EpisodeLabel(
-        outcome=outcome, score=usual.get(outcome) if score is None else score,
+        outcome=outcome, score=USUAL_SCORES.get(outcome) if score is None else score,
         note=load_metadata(episode).label.note if note is None else note))
     shown = '' if metadata.label.score is None else f', score {metadata.label.score:g}'
     Console().print(f'{escape(str(episode))}: {_coloured(metadata.label.outcome.value)}{shown}',

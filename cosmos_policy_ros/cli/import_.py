@@ -20,7 +20,8 @@ def import_(
     format: Literal['aloha_hdf5', 'cosmos', 'lerobot'], output: Path,
     rate_hz: float | None = None, task: str = '',
     joint_order: Literal['auto', 'left_first', 'right_first'] = 'auto',
-    swap_red_blue: bool = False, robot: str = 'interbotix', overwrite: bool = False,
+    swap_red_blue: bool = False, demonstrations: bool = False, robot: str = 'interbotix',
+    overwrite: bool = False,
 ) -> int:
     """Make episodes of ALOHA/ACT HDF5 files, Cosmos Policy's layouts or a LeRobot data set.
 
@@ -40,6 +41,9 @@ def import_(
             names; right_first is for data recorded with branch 2.0 of Interbotix' aloha,
             left_first for data sets whose names are wrong.
         swap_red_blue: Exchange red and blue, for files that were written the other way.
+        demonstrations: The data show people who did the task, and succeeded, where the files do
+            not say otherwise. Training imitates such episodes; without this they are of nobody
+            known, and unlabelled.
         robot: Preset whose topics and gripper constants the episodes get.
         overwrite: Replace episodes of the same name.
     """
@@ -49,7 +53,8 @@ def import_(
     console = Console()
     preset = load_preset(robot)
     found = open_episodes(path, format, ImportOptions(
-        rate_hz=rate_hz, task=task, joint_order=joint_order, swap_red_blue=swap_red_blue))
+        rate_hz=rate_hz, task=task, joint_order=joint_order, swap_red_blue=swap_red_blue,
+        are_demonstrations=demonstrations))
     with Progress(SpinnerColumn(), TextColumn('{task.description}'), TimeElapsedColumn(),
                   console=console, transient=True) as progress:
         bar = progress.add_task('reading', total=None)

@@ -150,6 +150,8 @@ class ModelConfig:
         trained_values: Values that were trained on successes and failures, so that planning can
             rank by them: `v_next`, `v_full` or `q`. The policy's own training also predicts
             values, but demonstrations never fail; a model of them alone has none.
+        arm_order: Sides of the arms in the order of the joint vectors that it learned from; empty
+            where nobody noted it.
         prediction: What the network's output is, one of `PREDICTIONS`.
         chunk_cutoff_hz: Frequency in [Hz] above which motion within a chunk is the network's
             error and taken out; None leaves chunks as they are predicted.
@@ -171,6 +173,7 @@ class ModelConfig:
     num_denoising_steps: int
     random_weights_seed: int | None
     trained_values: tuple[str, ...] = ()
+    arm_order: tuple[str, ...] = ()
     prediction: str = 'velocity'
     chunk_cutoff_hz: float | None = None
 
@@ -179,6 +182,8 @@ class ModelConfig:
         _require(self.prediction in PREDICTIONS,
                  f'prediction is {self.prediction!r}; known: {", ".join(PREDICTIONS)}')
         self._check_trained_values()
+        _require(sorted(self.arm_order) in ([], ['left', 'right']),
+                 f'arm_order is {", ".join(self.arm_order)}; it names left and right')
         _require_positive(self, 'text_tokens', 'image_size_px', 'chunk_size', 'chunk_period_s',
                           'action_dim', 'proprio_dim', 'sigma_max', 'sigma_min',
                           'num_denoising_steps')

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cosmos_policy_ros.errors import ConfigurationError
+from cosmos_policy_ros.policy.arm_order import check_arm_order
 from cosmos_policy_ros.policy.protocol import Policy
 from cosmos_policy_ros.simulation.expert_policy import ScriptedExpertPolicy
 from cosmos_policy_ros.simulation.simulated_aloha import SimulatedAloha
@@ -50,7 +51,8 @@ class PolicySource:
             simulation: Tells the expert where objects are that it cannot see.
 
         Raises:
-            CosmosPolicyError: If the checkpoint cannot be used or does not know the task.
+            CosmosPolicyError: If the checkpoint cannot be used, does not know the task, or has
+                the arms in another order than the robot.
         """
         if self.kind == SCRIPTED:
             poses = None if task == TransferCube.name else simulation.object_poses
@@ -66,4 +68,5 @@ class PolicySource:
             raise ConfigurationError(
                 f'policy {policy.name!r} does not know the task {simulation.task_text!r}; it '
                 f'knows {", ".join(map(repr, policy.known_tasks))}')
+        check_arm_order(policy, robot)
         return policy

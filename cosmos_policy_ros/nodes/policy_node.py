@@ -25,6 +25,7 @@ from cosmos_policy_ros.nodes.policies import (
     check_mode, check_strategy, check_task, load_policy, planning_settings)
 from cosmos_policy_ros.nodes.policy_topics import PolicyTopics
 from cosmos_policy_ros.nodes.waiting_messages import call_back_waiting, unwatched_joint_states
+from cosmos_policy_ros.policy.arm_order import check_arm_order
 from cosmos_policy_ros.policy.inference_worker import InferenceRequest, InferenceWorker
 from cosmos_policy_ros.policy.prediction_monitor import PredictionMonitor, SeenState
 from cosmos_policy_ros.policy.protocol import Policy
@@ -134,6 +135,7 @@ class PolicyNode(LifecycleNode):
     def _configure(self) -> None:
         policy = self._given_policy or load_policy(self._params, self._robot)
         check_task(policy, self._params.task)
+        check_arm_order(policy, self._robot)
         check_strategy(policy, self._params)
         self._warn(check_mode(policy, self._params))
         if not policy.is_trained:

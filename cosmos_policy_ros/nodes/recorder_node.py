@@ -28,7 +28,7 @@ from cosmos_policy_ros.nodes.start_cues import GestureWatch, Pedal
 from cosmos_policy_ros.nodes.waiting import wait_until
 from cosmos_policy_ros.recording.cues import cue
 from cosmos_policy_ros.recording.disk_budget import DiskBudget
-from cosmos_policy_ros.recording.episode import EpisodeLabel, relabel
+from cosmos_policy_ros.recording.episode import EpisodeLabel, relabel, USUAL_SCORES
 from cosmos_policy_ros.recording.health import Judgement, Verdict
 from cosmos_policy_ros.recording.session import Deed, Phase, Session
 from cosmos_policy_ros.recording.session_folder import set_aside
@@ -144,8 +144,10 @@ class RecorderNode(Node):
     def _on_label(
         self, request: LabelEpisode.Request, response: LabelEpisode.Response,
     ) -> LabelEpisode.Response:
+        # A message cannot leave a number out: 0 is what stands there if nobody gave a score.
         return self._answer(response, lambda: self._apply_label(EpisodeLabel(
-            outcome=request.outcome, score=request.score, note=request.note)))
+            outcome=request.outcome, note=request.note,
+            score=request.score or USUAL_SCORES.get(request.outcome))))
 
     def begin_batch(self, plan: SessionPlan) -> None:
         """Begin a batch.

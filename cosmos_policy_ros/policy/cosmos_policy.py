@@ -59,6 +59,7 @@ class CosmosPolicy:
     Attributes:
         trained_values: Kinds of value, as `PlanningSettings.value_kind`, to rank candidates by
             that the planning model was trained for.
+        arm_order: Sides of the arms in the order of joint vectors; empty where nobody noted it.
 
     Raises:
         CheckpointError: If the planning checkpoint does not fit.
@@ -84,6 +85,7 @@ class CosmosPolicy:
             self.is_trained &= planning_checkpoint.is_trained
             self._imagination = planning_checkpoint.model
         self.trained_values = self._imagination.config.trained_values
+        self.arm_order = self.model.config.arm_order
         self._statistics = checkpoint.statistics
         self._text_embeddings = checkpoint.text_embeddings
         self._encoder = self.model.observation_encoder()

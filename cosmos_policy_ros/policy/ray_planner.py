@@ -62,6 +62,7 @@ class RayPlannerPolicy:
         self.camera_names: tuple[str, ...] = loaded['camera_names']
         self.chunk_size: int = loaded['chunk_size']
         self._config: ModelConfig = loaded['config']
+        self.arm_order = self._config.arm_order
         self._timeout_s = timeout_s
         self._clock = clock
         self._transfers_s: deque[float] = deque([0.0], maxlen=_NUM_REMEMBERED)

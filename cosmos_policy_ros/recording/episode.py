@@ -57,6 +57,10 @@ class EpisodeLabel:
             raise RecordingError(f'note is {self.note!r}; it must be text')
 
 
+USUAL_SCORES = {Outcome.SUCCESS: 1.0, Outcome.FAILURE: 0.0}
+"""Scores of the outcomes that tell one; of the others somebody has to say it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class EpisodeMetadata:
     """What is known about an episode besides its messages.

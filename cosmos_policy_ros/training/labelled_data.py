@@ -10,7 +10,8 @@ import hashlib
 from pathlib import Path
 
 from cosmos_policy_ros.errors import RecordingError
-from cosmos_policy_ros.recording.episode import EpisodeMetadata, load_metadata, Outcome
+from cosmos_policy_ros.recording.episode import (
+    EpisodeMetadata, load_metadata, Outcome, USUAL_SCORES)
 from cosmos_policy_ros.recording.step import SteppedEpisode
 from cosmos_policy_ros.training.prepared_episode import (
     episode_identity, find_episodes, is_prepared, load_prepared, prepare_episode, View)
@@ -21,7 +22,6 @@ OpenEpisode = Callable[[Path, View], SteppedEpisode]
 """Opens a recorded episode as steps of that view; must be known by name to other processes."""
 
 _EXPERT_MODES = ('teleoperation', 'scripted')
-_SCORES = {Outcome.SUCCESS: 1.0, Outcome.FAILURE: 0.0}
 _NUM_DIGITS = 16
 
 
@@ -136,7 +136,7 @@ def _prepare(
 def _source(path: Path, view: View) -> EpisodeSource:
     metadata = load_metadata(path)
     label = metadata.label
-    score = _SCORES.get(label.outcome) if label.score is None else label.score
+    score = USUAL_SCORES.get(label.outcome) if label.score is None else label.score
     if score is None or label.outcome is Outcome.UNLABELLED:
         raise RecordingError(f'episode {path} is {label.outcome.value} without a score; label it '
                              'with an outcome, and a partial one with a score')

@@ -232,7 +232,8 @@ def _pools(
     failures = [i for i, item in enumerate(episodes) if not item.is_success]
     if settings.demonstration_share > 0 and not demonstrations:
         raise ConfigurationError(
-            f'{len(episodes)} episodes, none of which is a successful demonstration; a policy '
+            f'{len(episodes)} episodes, none of which is a successful demonstration (mode '
+            'teleoperation or scripted, outcome success; `import --demonstrations`); a policy '
             'learns from those alone (set demonstration_share to 0 to train without it)')
     if settings.demonstration_share < 1 and not (successes or failures):
         raise ConfigurationError('no episode for world-model and value samples')

@@ -91,6 +91,7 @@ def test_a_value_is_for_planning_once_it_saw_failures(place, tiny_patch_config):
     assert train(place, 'after', '--steps', '1', '--value-kind', 'v_next') == 0
     after = load_checkpoint(place / 'after' / 'model').model.config
     assert after.trained_values == ('v_next',)
+    assert after.arm_order == ('left', 'right')
 
 
 def test_a_tensorboard_log_is_written_where_it_is_asked_for(place):

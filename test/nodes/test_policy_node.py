@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header
@@ -461,6 +462,14 @@ def test_shutdown_while_configured_and_while_not_ends_quietly(ros):
     assert world.node._policy is None
     other = World(ros, autostart='unconfigured')
     other.node.trigger_shutdown()
+
+
+def test_a_policy_that_learned_with_the_other_arm_first_is_not_loaded(ros):
+    world = World(ros, autostart='unconfigured')
+    world.policy.arm_order = ('right', 'left')
+    assert world.node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    world.policy.arm_order = ('left', 'right')
+    assert world.node.trigger_configure() == TransitionCallbackReturn.SUCCESS
 
 
 def test_cleanup_and_configure_start_afresh(ros):

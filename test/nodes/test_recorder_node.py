@@ -167,6 +167,16 @@ def test_a_finished_episode_can_be_relabelled_without_touching_its_messages(worl
     assert (episode / 'episode_000000_0.mcap').read_bytes() == before
 
 
+@pytest.mark.parametrize(('outcome', 'score'), [
+    ('success', 1.0), ('failure', 0.0), ('partial', None), ('unlabelled', None)])
+def test_a_label_without_a_score_has_that_of_its_outcome(world, outcome, score):
+    world.start()
+    world.publish(3)
+    world.trigger('stop')
+    assert world.label(outcome, 0.0).success
+    assert load_metadata(world.folder / 'episode_000000').label.score == score
+
+
 def test_episodes_follow_one_another(world):
     for _ in range(2):
         world.start()

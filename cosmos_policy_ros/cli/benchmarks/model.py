@@ -30,7 +30,7 @@ PLANS = {
     'best of 8, 1 future, 1 value': PlanningSettings(num_denoising_steps_action=10),
     'published planning': PUBLISHED_PLANNING}
 MAX_PLAN_S = 60.0
-CHUNK_LIMIT_MS = 500.0
+CHUNK_LIMIT_MS = 150.0
 MEMORY_LIMIT_MB = 1500.0
 H200_MEMORY_LIMIT_MB = 6000.0
 H200_LIMITS_MS = {'1 steps': 40.0, '5 steps': 110.0, '10 steps': 200.0,

@@ -19,8 +19,8 @@ from torch.utils.data import DataLoader
 from cosmos_policy_ros.cli.training_run.companions import check_companions, companions
 from cosmos_policy_ros.cli.training_run.data import read_data
 from cosmos_policy_ros.cli.training_run.start import (
-    build_trainer, check_same_run, describe_run, find_config, find_statistics, find_texts,
-    newest_checkpoint, num_processes, resume_trainer, with_trained_values)
+    as_trained, build_trainer, check_same_run, describe_run, find_config, find_statistics,
+    find_texts, newest_checkpoint, num_processes, resume_trainer)
 from cosmos_policy_ros.cli.training_run.view import RunView
 from cosmos_policy_ros.diffusion.cosmos_model import CosmosModel
 from cosmos_policy_ros.errors import CheckpointError
@@ -105,7 +105,7 @@ class Session:
         newest = newest_checkpoint(options, self._folder)
         self._config = find_config(options)
         self._data = read_data(options, self._config, self._console)
-        self._config = with_trained_values(self._config, options, self._data)
+        self._config = as_trained(self._config, options, self._data)
         self._texts = find_texts(options, self._config, {
             item.task for item in (*self._data.learned, *self._data.held_out)})
         self._statistics = find_statistics(

@@ -23,6 +23,7 @@ from cosmos_policy_ros.diffusion.config import load_config, ModelConfig
 from cosmos_policy_ros.diffusion.text_embedding import (
     drawn_embedding, load_text_embeddings, TextEmbeddings)
 from cosmos_policy_ros.errors import CheckpointError, ConfigurationError
+from cosmos_policy_ros.spec.aloha import ALOHA
 from cosmos_policy_ros.spec.statistics import DatasetStatistics, load_statistics
 from cosmos_policy_ros.training.adapters import add_adapters, load_adapter_weights
 from cosmos_policy_ros.training.data_statistics import (
@@ -46,10 +47,14 @@ def find_config(options: TrainOptions) -> ModelConfig:
     return read_checkpoint_config(checkpoint_files(find_checkpoint(options.config)))
 
 
-def with_trained_values(
+def as_trained(
     config: ModelConfig, options: TrainOptions, data: TrainingData,
 ) -> ModelConfig:
-    """Note in a configuration which value planning may rank by: one that saw failures too."""
+    """Note in a configuration what the weights learn from.
+
+    That is the order of the arms, and which value planning may rank by: one that saw failures too.
+    """
+    config = replace(config, arm_order=tuple(arm.side for arm in ALOHA.arms))
     samples = options.training.samples
     has_values = samples.demonstration_share < 1 and samples.world_model_share < 1
     outcomes = {item.is_success for item in data.learned}

@@ -75,6 +75,7 @@ class RemotePolicy:
         self.can_plan = self._metadata.can_plan
         self.can_continue = self._metadata.can_continue
         self.trained_values = self._metadata.trained_values
+        self.arm_order = self._metadata.arm_order
 
     def predict(
         self, observation: Observation, seed: int, *, num_denoising_steps: int | None = None,

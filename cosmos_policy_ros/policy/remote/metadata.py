@@ -23,6 +23,7 @@ class PolicyMetadata:
         can_plan: As `Policy.can_plan`.
         can_continue: As `Policy` tells; false for a policy that does not say.
         trained_values: As `CosmosPolicy.trained_values`; empty for a policy without.
+        arm_order: As `CosmosPolicy.arm_order`; empty for a policy without.
         max_message_bytes: Largest message that the server reads.
 
     Raises:
@@ -37,6 +38,7 @@ class PolicyMetadata:
     can_plan: bool
     can_continue: bool
     trained_values: tuple[str, ...]
+    arm_order: tuple[str, ...]
     max_message_bytes: int
 
     def __post_init__(self) -> None:
@@ -55,6 +57,7 @@ def metadata_of(policy: Policy, *, max_message_bytes: int) -> PolicyMetadata:
         camera_names=policy.camera_names, chunk_size=policy.chunk_size,
         can_plan=policy.can_plan, can_continue=getattr(policy, 'can_continue', False),
         trained_values=getattr(policy, 'trained_values', ()),
+        arm_order=getattr(policy, 'arm_order', ()),
         max_message_bytes=max_message_bytes)
 
 

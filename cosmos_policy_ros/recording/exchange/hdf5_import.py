@@ -162,16 +162,18 @@ def _metadata(
     stated = str(attributes.get('task_description', folder.replace('_', ' ')))
     return EpisodeMetadata(
         task=choose_task(stated, options, str(path)), robot='interbotix',
-        mode=str(attributes.get('mode', 'imported')),
+        mode=str(attributes.get('mode', options.mode)),
         checkpoint=str(attributes.get('policy_name', '')),
         operator=str(attributes.get('user_name', '')), software_version='',
         started_ns=int(attributes.get('started_ns', path.stat().st_mtime_ns)),
-        label=_label(attributes, path))
+        label=_label(attributes, path, options))
 
 
-def _label(attributes: Mapping[str, object], path: Path) -> EpisodeLabel:
+def _label(
+    attributes: Mapping[str, object], path: Path, options: ImportOptions,
+) -> EpisodeLabel:
     if 'success' not in attributes and 'outcome' not in attributes:
-        return EpisodeLabel()
+        return options.label
     is_success = bool(attributes.get('success', False))
     outcome = str(attributes.get(
         'outcome', (Outcome.SUCCESS if is_success else Outcome.FAILURE).value))

@@ -10,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from cosmos_policy_ros.errors import RecordingError
+from cosmos_policy_ros.recording.episode import EpisodeLabel, Outcome
 from cosmos_policy_ros.recording.step import Step, step_time_ns
 from cosmos_policy_ros.recording.step_image import StepImage
 
@@ -25,12 +26,25 @@ class ImportOptions:
         task: Text of the task where a file has none; empty for none.
         joint_order: `auto`, `left_first` or `right_first`, see `joint_indices`.
         swap_red_blue: Exchange red and blue of the images.
+        are_demonstrations: Whether a person did the task in them, and succeeded.
     """
 
     rate_hz: float | None = None
     task: str = ''
     joint_order: str = 'auto'
     swap_red_blue: bool = False
+    are_demonstrations: bool = False
+
+    @property
+    def mode(self) -> str:
+        """Who drove, where a file does not say it."""
+        return 'teleoperation' if self.are_demonstrations else 'imported'
+
+    @property
+    def label(self) -> EpisodeLabel:
+        """How an episode ended, where a file does not say it."""
+        return (EpisodeLabel(outcome=Outcome.SUCCESS, score=1.0) if self.are_demonstrations
+                else EpisodeLabel())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

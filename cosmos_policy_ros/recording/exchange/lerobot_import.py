@@ -76,14 +76,19 @@ def _open_episode(data_set: _DataSet, row: Mapping[str, Any]) -> SteppedEpisode:
     rows = _read_rows(data_set, table, number, length)
     metadata = EpisodeMetadata(
         task=choose_task((row.get('tasks') or [''])[0], data_set.options, str(table)),
-        robot='interbotix', mode='imported', software_version='',
-        started_ns=table.stat().st_mtime_ns, label=EpisodeLabel(
-            outcome=row.get('outcome', 'unlabelled'), score=row.get('success_score'),
-            note=row.get('note') or ''))
+        robot='interbotix', mode=data_set.options.mode, software_version='',
+        started_ns=table.stat().st_mtime_ns, label=_label(row, data_set.options))
     return SteppedEpisode(
         name=f'episode_{number:06d}', metadata=metadata, rate_hz=data_set.rate_hz,
         cameras=tuple(data_set.image_keys), duration_s=float(length / data_set.rate_hz),
         read=lambda: _read_steps(data_set, row, rows, metadata.started_ns))
+
+
+def _label(row: Mapping[str, Any], options: ImportOptions) -> EpisodeLabel:
+    if 'outcome' not in row:
+        return options.label
+    return EpisodeLabel(outcome=row['outcome'], score=row.get('success_score'),
+                        note=row.get('note') or '')
 
 
 def _read_steps(data_set: _DataSet, row: Mapping[str, Any], rows: VectorRows,

@@ -16,7 +16,7 @@ from cosmos_policy_ros.policy.remote.records import record_to_wire
 DEADLINE_S = 10.0
 METADATA = PolicyMetadata(
     name='rogue', is_trained=True, known_tasks=None, camera_names=('cam_high',), chunk_size=3,
-    can_plan=False, can_continue=False, trained_values=(), max_message_bytes=10**6)
+    can_plan=False, can_continue=False, trained_values=(), arm_order=(), max_message_bytes=10**6)
 
 
 class ServerThread:

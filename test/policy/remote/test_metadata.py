@@ -27,7 +27,8 @@ def test_metadata_describe_the_policy(gated_policy):
 @pytest.mark.parametrize('field, value', [
     ('name', ''), ('name', None), ('is_trained', None), ('is_trained', 1), ('known_tasks', 'text'),
     ('camera_names', []), ('camera_names', 'cam'), ('chunk_size', 0), ('chunk_size', 3.5),
-    ('can_plan', None), ('trained_values', [1]), ('max_message_bytes', -1)])
+    ('can_plan', None), ('trained_values', [1]), ('arm_order', 'left'),
+    ('max_message_bytes', -1)])
 def test_metadata_that_make_no_sense_are_refused(field, value):
     with pytest.raises(ConfigurationError):
         metadata_from_wire({**record_to_wire(METADATA), field: value})

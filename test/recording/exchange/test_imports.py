@@ -15,6 +15,7 @@ import pytest
 from recording.exchange.conftest import steps_of, target_of
 
 from cosmos_policy_ros.errors import RecordingError
+from cosmos_policy_ros.recording.episode import load_metadata
 from cosmos_policy_ros.recording.exchange.formats import open_episodes
 from cosmos_policy_ros.recording.exchange.exchange_result import ExchangeResult
 from cosmos_policy_ros.recording.exchange.import_run import run_import
@@ -70,6 +71,16 @@ def test_right_first_data_become_left_first(
     run(write_aloha(), tmp_path / 'out', joint_order='right_first')
     step = next(iter(steps_of(tmp_path / 'out/episode_0', rate_hz=50.0)))
     np.testing.assert_array_equal(step.positions, joints(5)[0][RIGHT_FIRST])
+
+
+@pytest.mark.parametrize('are_demonstrations, mode, outcome, score', [
+    (True, 'teleoperation', 'success', 1.0), (False, 'imported', 'unlabelled', None)])
+def test_who_drove_and_how_it_ended_is_told_where_files_do_not_say_it(
+        write_aloha: Callable[..., Path], tmp_path: Path, robot_messages: None,
+        are_demonstrations: bool, mode: str, outcome: str, score: float | None):
+    run(write_aloha(), tmp_path / 'out', are_demonstrations=are_demonstrations)
+    metadata = load_metadata(tmp_path / 'out/episode_0')
+    assert (metadata.mode, metadata.label.outcome, metadata.label.score) == (mode, outcome, score)
 
 
 def test_importing_again_skips_what_is_there(
