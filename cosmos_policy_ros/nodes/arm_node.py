@@ -26,6 +26,7 @@ from cosmos_policy_ros.nodes.interfaces import PolicyStatusMsg
 from cosmos_policy_ros.nodes.logs import log
 from cosmos_policy_ros.nodes.parameter_declaration import declare, updated
 from cosmos_policy_ros.nodes.parameters import ArmNodeParameters
+from cosmos_policy_ros.nodes.timers import steady_timer
 from cosmos_policy_ros.nodes.waiting import wait_until
 from cosmos_policy_ros.nodes.waiting_messages import call_back_waiting, unwatched_joint_states
 from cosmos_policy_ros.robot.arm_controller import ArmController
@@ -48,8 +49,8 @@ class ArmNode(LifecycleNode):
 
     Subscriptions: `<arm>/joint_states` sensor_msgs/JointState (best effort, the newest at every
     control tick), `joint_trajectory` trajectory_msgs/JointTrajectory (reliable, 14 joints),
-    `policy_status` PolicyStatus, `emergency_stop` std_msgs/Bool (reliable; true holds until false
-    and a start).
+    `policy_status` PolicyStatus, `emergency_stop` std_msgs/Bool (reliable, latched or not; true
+    holds until false and a start, and counts in every state of the node).
     Publications: commands to the arms as the parameter `output` wants them, see `arm_outputs`
     (reliable; none in a dry run), `~/dry_run/joint_states` (dry run only), `~/status` ArmStatus
     (latched), `/diagnostics`.
@@ -72,9 +73,14 @@ class ArmNode(LifecycleNode):
         self._is_active = False
         self._reported: tuple[RunState, StopReason] | None = None
         self._start_problem = ''
+        self._is_emergency = self._wants_start = False
+        # Stops so far: a start that waits for the driver does not outlive one.
+        self._num_stops = 0
         self._last_tick_ns = 0
         self._max_tick_period_s = 0.0
         self.add_on_set_parameters_callback(self._on_set_parameters)
+        for profile in qos.EMERGENCY_STOP:
+            self.create_subscription(Bool, 'emergency_stop', self._on_emergency_stop, profile)
         lifecycle.bring_to(self, self._params.autostart)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -85,7 +91,8 @@ class ArmNode(LifecycleNode):
         """Allow motion; start at once if asked to."""
         self._is_active = True
         self._control_timer.reset()
-        if self._params.start_on_activate:
+        self._wants_start = self._params.start_on_activate and not self._is_emergency
+        if self._wants_start:
             self._automatic_start_timer.reset()
         return super().on_activate(state)
 
@@ -112,23 +119,23 @@ class ArmNode(LifecycleNode):
 
     def _configure(self) -> None:
         self._controller = ArmController(self._robot, self._settings(), self._motion())
+        self._controller.set_emergency_stop(self._is_emergency, self._now_ns())
         self._policy_heard_ns: int | None = None
         self._image_problem = ''
         self._own_entities = lifecycle.entities(self)
         self._subscribe()
         self._advertise()
         self._drivers = make_supervisor(self, self._robot, self._params, self._output.topics)
-        self._control_timer = self.create_timer(
-            1 / self._params.control_rate_hz, self._on_control_tick)
-        self._automatic_start_timer = self.create_timer(
-            AUTOMATIC_START_PERIOD_S, self._on_automatic_start,
-            callback_group=self._waiting_group)
+        self._control_timer = steady_timer(
+            self, 1 / self._params.control_rate_hz, self._on_control_tick)
+        self._automatic_start_timer = steady_timer(
+            self, AUTOMATIC_START_PERIOD_S, self._on_automatic_start, self._waiting_group)
         for timer in (self._control_timer, self._automatic_start_timer):
             timer.cancel()
         if self._params.driver_poll_period_s:
-            self.create_timer(self._params.driver_poll_period_s, self._on_driver_poll,
-                              callback_group=self._waiting_group)
-        self.create_timer(1 / self._params.status_rate_hz, self._on_status_timer)
+            steady_timer(self, self._params.driver_poll_period_s, self._on_driver_poll,
+                         self._waiting_group)
+        steady_timer(self, 1 / self._params.status_rate_hz, self._on_status_timer)
 
     def _settings(self) -> ArmSettings:
         return ArmSettings(**{
@@ -145,7 +152,6 @@ class ArmNode(LifecycleNode):
             JointTrajectory, 'joint_trajectory', self._on_trajectory, qos.CHUNK)
         self.create_subscription(
             PolicyStatusMsg, 'policy_status', self._on_policy_status, qos.STATUS)
-        self.create_subscription(Bool, 'emergency_stop', self._on_emergency_stop, qos.CHUNK)
 
     def _advertise(self) -> None:
         self._topics = ArmTopics(self, self._robot, dry_run=self._params.dry_run)
@@ -191,8 +197,17 @@ class ArmNode(LifecycleNode):
                 Problem(reason=StopReason.IMAGES_STALE, text=msg.image_problem)])
 
     def _on_emergency_stop(self, msg: Bool) -> None:
-        self._informed_controller.set_emergency_stop(msg.data, self._now_ns())
-        self._report_changes()
+        self._is_emergency = msg.data
+        if msg.data:
+            self._end_pending_starts()
+        if self._controller is not None:
+            self._informed_controller.set_emergency_stop(msg.data, self._now_ns())
+            self._report_changes()
+
+    def _end_pending_starts(self) -> None:
+        """Let starts that still wait for the driver fail, and none come by itself."""
+        self._num_stops += 1
+        self._wants_start = False
 
     def _on_control_tick(self) -> None:
         controller, now_ns = self._informed_controller, self._now_ns()
@@ -222,13 +237,15 @@ class ArmNode(LifecycleNode):
 
     async def _on_automatic_start(self) -> None:
         self._automatic_start_timer.cancel()
+        if not self._wants_start:
+            return
         try:
             await self._start()
         except CosmosPolicyError as error:
             if str(error) != self._start_problem:
                 self.get_logger().warning(f'not started, trying again: {error}')
             self._start_problem = str(error)
-            if self._is_active:
+            if self._wants_start:
                 self._automatic_start_timer.reset()
 
     async def _start(self) -> None:
@@ -236,17 +253,28 @@ class ArmNode(LifecycleNode):
         if self._image_problem:
             raise RobotError(f'the policy has no fresh images: {self._image_problem}')
         self._informed_controller.start(self._now_ns())
+        self._wants_start = False
         self._report_changes()
 
     async def _require_ready(self) -> None:
         if not self._is_active:
             raise RobotError('arm_node is not active')
+        stops = self._num_stops
         await self._drivers.require_ready()
+        if self._num_stops != stops:
+            raise RobotError('the arms were stopped while the drivers were being asked')
 
     async def park(self) -> None:
-        """Go to rest as `~/sleep` does, where the arms may move at all; return once they hold."""
+        """Go to rest as `~/sleep` does, where the arms may move at all; return once they hold.
+
+        Arms that stopped because of a fault stay where they are: only a person moves them on.
+        """
         if not (self._params.park_on_shutdown and self._is_active
                 and self._run_state is not RunState.INACTIVE):
+            return
+        status = self._controller.status(self._now_ns())
+        if status.is_fault:
+            self.get_logger().error(f'not parked: the arms hold, {status.reason.value}')
             return
         try:
             await self._require_ready()
@@ -274,6 +302,7 @@ class ArmNode(LifecycleNode):
         self, name: str, go: Callable[[], None], request: Trigger.Request,
         response: Trigger.Response,
     ) -> Trigger.Response:
+        self._wants_start = False
         try:
             await self._require_ready()
             go()
@@ -296,7 +325,7 @@ class ArmNode(LifecycleNode):
         self._report_changes()
 
     def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._automatic_start_timer.cancel()
+        self._end_pending_starts()
         self._informed_controller.stop(StopReason.REQUESTED, self._now_ns(), 'stop was called')
         self._report_changes()
         response.success, response.message = True, 'holding'
@@ -306,6 +335,7 @@ class ArmNode(LifecycleNode):
         if self._controller is None or not self._is_active:
             return
         self._is_active = False
+        self._end_pending_starts()
         self._control_timer.cancel()
         self._automatic_start_timer.cancel()
         self._output.finish(self._informed_controller, self._now_ns())
@@ -348,12 +378,23 @@ class ArmNode(LifecycleNode):
                 f'{", ".join(sorted(shaping))} can change only while arm_node is unconfigured; '
                 'call the lifecycle transitions deactivate and cleanup first'))
         try:
-            self._params = updated(self._params, changes)
+            params = updated(self._params, changes)
+            self._check_braking(params)
+            self._params = params
             if self._controller is not None:
                 self._controller.configure(self._motion())
         except ConfigurationError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
+
+    def _check_braking(self, params: ArmNodeParameters) -> None:
+        """Refuse to brake more gently from now on while the arms move: they would run on."""
+        before, after = self._params.max_acceleration_rad_s2, params.max_acceleration_rad_s2
+        if self._controller is not None and after < before and self._run_state in (
+                RunState.MOVING, RunState.POSITIONING):
+            raise ConfigurationError(
+                f'max_acceleration_rad_s2 can be lowered, from {before:g} to {after:g}, only '
+                'while the arms stand; stop them first')
 
     def _now_ns(self) -> int:
         return self.get_clock().now().nanoseconds

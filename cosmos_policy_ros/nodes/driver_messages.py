@@ -68,14 +68,15 @@ def controller_trajectories(
         commands: Targets one period apart, at least one; the first is due one period after its
             stamp, or later if as much time passed since the last command.
         robot: The robot.
-        last: What was commanded before, where the trajectory begins; None if nothing was.
+        last: What was commanded before, where the trajectory begins; None if nothing was. Left
+            out where it is so old that the arms have gone on from there by themselves.
         period_ns: Time between two commands in [ns].
     """
     elapsed_ns = period_ns if last is None else commands[0].stamp_ns - last.stamp_ns
     first_ns = min(max(elapsed_ns, period_ns), int(LATE_TICK_PERIODS * period_ns))
     due = [(first_ns + index * period_ns, command) for index, command in enumerate(commands)]
     due.append((due[-1][0] + HOLDING_NS, commands[-1]))
-    if last is not None:
+    if last is not None and elapsed_ns <= LATE_TICK_PERIODS * period_ns:
         due.insert(0, (0, last))
     header = Header(stamp=stamp_from_ns(commands[0].stamp_ns))
     arms = [JointTrajectory(header=header, joint_names=list(arm.joint_names), points=[

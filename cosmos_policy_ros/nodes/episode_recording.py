@@ -17,6 +17,7 @@ from cosmos_policy_ros.nodes.parameter_snapshot import ParameterSnapshot
 from cosmos_policy_ros.nodes.parameters import RecorderNodeParameters
 from cosmos_policy_ros.nodes.published_topics import offered_profile, published_types
 from cosmos_policy_ros.nodes.recorded_images import recorded_topic, write_settings
+from cosmos_policy_ros.nodes.timers import steady_timer
 from cosmos_policy_ros.nodes.waiting_messages import UnwatchedGroup, waiting_messages
 from cosmos_policy_ros.recording.background_writer import BackgroundWriter, WaitingMessage
 from cosmos_policy_ros.recording.camera_skew import CameraSkew
@@ -79,8 +80,7 @@ class EpisodeRecording:
         self._problems: dict[str, str] = {}
         self._parameters = ParameterSnapshot(node)
         # A group remembers every timer that it ever had: this one goes with the episode.
-        self._timer = node.create_timer(
-            LOOK_PERIOD_S, self._take_all, callback_group=ReentrantCallbackGroup())
+        self._timer = steady_timer(node, LOOK_PERIOD_S, self._take_all, ReentrantCallbackGroup())
         self.look_for_topics()
 
     @property

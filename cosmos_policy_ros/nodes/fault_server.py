@@ -10,6 +10,7 @@ from rclpy.node import Node
 from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.nodes.driver_server import DriverServer
 from cosmos_policy_ros.nodes.interfaces import InjectFault
+from cosmos_policy_ros.nodes.timers import steady_timer
 from cosmos_policy_ros.simulation.fault_injector import FaultInjector
 from cosmos_policy_ros.simulation.faults import faults_from_request
 
@@ -34,7 +35,7 @@ class FaultServer:
         """
         self._node, self._faults, self._drivers, self._cameras = node, faults, drivers, cameras
         node.create_service(InjectFault, '~/inject_fault', self._on_request)
-        node.create_timer(PERIOD_S, self._on_timer)
+        steady_timer(node, PERIOD_S, self._on_timer)
 
     def _on_request(
         self, request: InjectFault.Request, response: InjectFault.Response,

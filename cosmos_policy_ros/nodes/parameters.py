@@ -191,7 +191,8 @@ class ArmNodeParameters:
     max_chunk_age_s: float = parameter(
         10.0, 'Chunks whose observation is older are refused [s]', low=0.1, high=120.0)
     max_acceleration_rad_s2: float = parameter(
-        15.0, 'Largest change of a joint\'s speed [rad/s^2]', low=0.1, high=200.0)
+        15.0, 'Largest change of a joint\'s speed [rad/s^2]; arms that brake more gently come to '
+        'rest far beyond what chunks ask for', low=5.0, high=200.0)
     gripper_squeeze: float = parameter(
         1.0, 'How far beyond its measured opening a closing gripper is commanded [1]; 1: any',
         low=0.001, high=1.0)

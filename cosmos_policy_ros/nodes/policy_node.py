@@ -24,6 +24,7 @@ from cosmos_policy_ros.nodes.parameters import PolicyNodeParameters
 from cosmos_policy_ros.nodes.policies import (
     check_mode, check_strategy, check_task, load_policy, planning_settings)
 from cosmos_policy_ros.nodes.policy_topics import PolicyTopics
+from cosmos_policy_ros.nodes.timers import steady_timer
 from cosmos_policy_ros.nodes.waiting_messages import call_back_waiting, unwatched_joint_states
 from cosmos_policy_ros.policy.arm_order import check_arm_order
 from cosmos_policy_ros.policy.inference_worker import InferenceRequest, InferenceWorker
@@ -171,8 +172,8 @@ class PolicyNode(LifecycleNode):
         self._topics = PolicyTopics(self, self._robot, self._policy.camera_names)
         self.create_service(Trigger, '~/start', self._on_start)
         self.create_service(Trigger, '~/stop', self._on_stop)
-        self.create_timer(QUERY_CHECK_PERIOD_S, self._on_query_timer)
-        self.create_timer(STATUS_PERIOD_S, self._publish_status)
+        steady_timer(self, QUERY_CHECK_PERIOD_S, self._on_query_timer)
+        steady_timer(self, STATUS_PERIOD_S, self._publish_status)
 
     def _on_joint_state(self, arm: ArmSpec, msg: JointState) -> None:
         try:

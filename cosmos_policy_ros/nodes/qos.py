@@ -19,3 +19,5 @@ CAMERA = _profile(5, reliable=True)
 DRIVER = _profile(10, reliable=True)
 CHUNK = _profile(5, reliable=True)
 STATUS = _profile(1, reliable=True, latched=True)
+# The first hears every reliable button; the second what a latched one said before we listened.
+EMERGENCY_STOP = (CHUNK, STATUS)

@@ -25,6 +25,7 @@ from cosmos_policy_ros.nodes.published_topics import absent_topics, require_topi
 from cosmos_policy_ros.nodes.recorder_settings import free_bytes, health_limits
 from cosmos_policy_ros.nodes.recorder_topics import RecorderTopics
 from cosmos_policy_ros.nodes.start_cues import GestureWatch, Pedal
+from cosmos_policy_ros.nodes.timers import steady_timer
 from cosmos_policy_ros.nodes.waiting import wait_until
 from cosmos_policy_ros.recording.cues import cue
 from cosmos_policy_ros.recording.disk_budget import DiskBudget
@@ -101,8 +102,8 @@ class RecorderNode(Node):
                 GestureWatch(self, leader_specs(robot_spec(self._params.robot)), hold_s=hold_s,
                              on_gesture=callback)
         self.add_on_set_parameters_callback(self._on_set_parameters)
-        self.create_timer(STATUS_PERIOD_S, self._on_status_timer)
-        self.create_timer(TICK_PERIOD_S, self._on_tick)
+        steady_timer(self, STATUS_PERIOD_S, self._on_status_timer)
+        steady_timer(self, TICK_PERIOD_S, self._on_tick)
 
     async def _on_start(
         self, request: Trigger.Request, response: Trigger.Response,

@@ -21,6 +21,7 @@ from cosmos_policy_ros.nodes.leader_server import LeaderServer
 from cosmos_policy_ros.nodes.logs import log
 from cosmos_policy_ros.nodes.parameter_declaration import declare
 from cosmos_policy_ros.nodes.parameters import SimulatedAlohaNodeParameters
+from cosmos_policy_ros.nodes.timers import steady_timer
 from cosmos_policy_ros.robot.settings import NS_PER_S
 from cosmos_policy_ros.simulation.fault_injector import FaultInjector
 from cosmos_policy_ros.simulation.simulated_aloha import SimulatedAloha
@@ -89,7 +90,7 @@ class SimulatedAlohaNode(Node):
         self._physics.start()
         if self._cameras is not None:
             self._cameras.start()
-        self.create_timer(STATUS_PERIOD_S, self._on_status_timer)
+        steady_timer(self, STATUS_PERIOD_S, self._on_status_timer)
 
     def _run_physics(self) -> None:
         period_s = 1 / self._params.joint_state_rate_hz

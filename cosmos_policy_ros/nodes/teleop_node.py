@@ -13,6 +13,7 @@ from cosmos_policy_ros.nodes import conversions, lifecycle, qos
 from cosmos_policy_ros.nodes.diagnostics import diagnostics_message
 from cosmos_policy_ros.nodes.parameter_declaration import declare
 from cosmos_policy_ros.nodes.parameters import TeleopNodeParameters
+from cosmos_policy_ros.nodes.timers import steady_timer
 from cosmos_policy_ros.nodes.waiting_messages import call_back_waiting, unwatched_joint_states
 from cosmos_policy_ros.robot.teleoperation import Teleoperation
 from cosmos_policy_ros.spec.aloha import robot_spec
@@ -43,8 +44,8 @@ class TeleopNode(Node):
             JointTrajectory, '~/joint_trajectory', qos.CHUNK)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', qos.DRIVER)
         self._joint_states = unwatched_joint_states(self, leaders, self._on_joint_state)
-        self.create_timer(1 / params.rate_hz, self._on_timer)
-        self.create_timer(STATUS_PERIOD_S, self._on_status_timer)
+        steady_timer(self, 1 / params.rate_hz, self._on_timer)
+        steady_timer(self, STATUS_PERIOD_S, self._on_status_timer)
 
     def _on_joint_state(self, leader: LeaderSpec, msg: JointState) -> None:
         try:

@@ -11,6 +11,8 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.task import Future
 
+from cosmos_policy_ros.nodes.timers import steady_timer
+
 
 async def wait_until(
     node: Node, condition: Callable[[], bool], *, timeout_s: float, period_s: float = 0.02,
@@ -42,7 +44,7 @@ async def wait_until(
 def passing_timer(node: Node, period_s: float, callback: Callable[[], object]) -> Iterator[None]:
     """Call back every `period_s` seconds while the context lasts, whatever waits meanwhile."""
     # A group remembers every timer that it ever had: this one goes with its timer.
-    timer = node.create_timer(period_s, callback, callback_group=ReentrantCallbackGroup())
+    timer = steady_timer(node, period_s, callback, ReentrantCallbackGroup())
     try:
         yield
     finally:

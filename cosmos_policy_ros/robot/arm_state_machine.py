@@ -27,6 +27,13 @@ from cosmos_policy_ros.spec.robot import RobotSpec
 ARRIVED_RAD = 1e-3
 # After this long without a chunk the arms stand still, and what they measure is where they are.
 SETTLING_NS = 500_000_000
+# After so long without a tick a chunk is no longer caught up with: arms stood, and would cut
+# across what they missed.
+MAX_STALL_S = 0.5
+# Arms with these problems may be limp. One that falls or is placed farther away than it would sag
+# is held where it is, so that it does not jump back when its torque returns.
+LIMP_REASONS = (StopReason.TORQUE_OFF, StopReason.MOTOR_ERROR, StopReason.DRIVER_MODE)
+PUSHED_RAD = 0.1
 
 
 class ArmStateMachine:
@@ -57,7 +64,7 @@ class ArmStateMachine:
         self._limiter = CommandLimiter(self._clock.period_s)
         self._counters = ArmCounters()
         self._started_ns: int | None = None
-        self._is_emergency = False
+        self._is_emergency = self._is_limp = False
         self._go_inactive(StopReason.NOT_STARTED)
 
     def configure(self, motion: MotionSettings) -> None:
@@ -110,6 +117,7 @@ class ArmStateMachine:
         if self._state is RunState.HOLDING and is_wanted:
             self._reason, self._detail = problem.reason, problem.text
         self.stop(problem.reason, problem.text, now_ns)
+        self._is_limp = self._is_limp or problem.reason in LIMP_REASONS
 
     def set_emergency_stop(self, is_pressed: bool, now_ns: int) -> None:
         """Stop while the emergency stop is pressed."""
@@ -120,7 +128,11 @@ class ArmStateMachine:
 
     def deactivate(self, now_ns: int) -> JointCommand | None:
         """Stop and go inactive; return the last command, or None if there was none before."""
+        is_standing = self._is_commanding and self._limiter.is_resting
         self.stop(StopReason.DEACTIVATED, '', now_ns)
+        if is_standing and not self.joints.problems(now_ns):
+            # Arms that stand pressed against something are to press no more.
+            self._limiter.rest_at(self._hold)
         command = self.command_at(now_ns)
         self._go_inactive(StopReason.DEACTIVATED, now_ns)
         return command
@@ -183,7 +195,7 @@ class ArmStateMachine:
     ) -> None:
         self._state, self._reason, self._detail = state, reason, detail
         self._since_ns = now_ns
-        self._is_soft_start = self._is_settled = False
+        self._is_soft_start = self._is_settled = self._is_limp = False
         self._pose_motion: PoseMotion | None = None
         self._hold_at(hold)
 
@@ -262,7 +274,15 @@ class ArmStateMachine:
         if elapsed_s < 0:
             self.stop(StopReason.CLOCK_WENT_BACK,
                       f'the clock went back by {-elapsed_s:.3f} s', now_ns)
-        return self._clock.step_s(elapsed_s)
+        elif elapsed_s > MAX_STALL_S and self._state is RunState.MOVING:
+            self.stop(StopReason.CONTROL_STALLED,
+                      f'no control tick came for {elapsed_s:.3f} s (limit {MAX_STALL_S} s)',
+                      now_ns)
+        step_s = self._clock.step_s(elapsed_s)
+        if self._pose_motion is not None and elapsed_s > step_s:
+            # What a late tick missed is gone through later, not left out.
+            self._pose_motion = self._pose_motion.delayed(round((elapsed_s - step_s) * NS_PER_S))
+        return step_s
 
     def _check_joints(self, now_ns: int) -> None:
         problems = self.joints.problems(now_ns)
@@ -274,6 +294,8 @@ class ArmStateMachine:
 
     def _check_following(self, now_ns: int) -> None:
         self._check_frozen(now_ns)
+        if self._is_limp:
+            self._yield_to_pushes()
         error = self._following.update(
             self._limiter.positions, self.joints.positions, now_ns)
         if error is None:
@@ -281,6 +303,16 @@ class ArmStateMachine:
         self.stop(StopReason.FOLLOWING_ERROR, error, now_ns)
         # Arms moved while holding must not spring back when whatever moved them lets go.
         self._hold_at(self._measured_hold())
+
+    def _yield_to_pushes(self) -> None:
+        """Hold limp arms where they are by now, each for itself."""
+        hold, measured = self._hold.copy(), self._measured_hold()
+        gaps = np.where(self._limits.is_arm_joint, np.abs(measured - hold), 0.0)
+        for index in range(len(self._robot.arms)):
+            part = self._robot.arm_slice(index)
+            if gaps[part].max() > PUSHED_RAD:
+                hold[part] = measured[part]
+        self._hold_at(hold)
 
     def _check_frozen(self, now_ns: int) -> None:
         for arm in self._robot.arms:

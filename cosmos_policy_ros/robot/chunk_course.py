@@ -18,6 +18,8 @@ import numpy as np
 
 from cosmos_policy_ros.spec.action import ActionChunk
 
+MAX_BEYOND_NS = 300_000_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkCourse:
@@ -45,7 +47,7 @@ class ChunkCourse:
         """Return the target, shape (A,).
 
         Before the first pose it is that pose. After the last it goes on at the speed reached
-        there, which is meant for the short time in which another course takes over.
+        there, for `MAX_BEYOND_NS` at most: for the time in which another course takes over.
         """
         if now_ns > self.end_ns:
             return self._beyond(now_ns)
@@ -66,8 +68,9 @@ class ChunkCourse:
         return self.positions[min(index, len(self.due_ns) - 1)].copy()
 
     def _beyond(self, now_ns: int) -> np.ndarray:
+        beyond_ns = min(now_ns - self.end_ns, MAX_BEYOND_NS)
         with np.errstate(over='ignore', invalid='ignore'):
-            target = self.positions[-1] + self.tangents[-1] * (now_ns - self.end_ns)
+            target = self.positions[-1] + self.tangents[-1] * beyond_ns
         return np.where(np.isfinite(target), target, self.positions[-1])
 
 

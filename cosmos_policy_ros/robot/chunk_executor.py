@@ -14,6 +14,10 @@ from cosmos_policy_ros.robot.settings import NS_PER_S
 from cosmos_policy_ros.spec.action import ActionChunk
 from cosmos_policy_ros.spec.robot import RobotSpec
 
+# A chunk that is played whole begins where its observation saw the arms: at the end of the motion
+# before, give or take the age of an image.
+OBSERVED_BEFORE_END_NS = 700_000_000
+
 
 class ChunkRejection(str, Enum):
     """Why a chunk was not taken."""
@@ -183,6 +187,15 @@ class ChunkExecutor:
         return ChunkRejection.NONE, ''
 
     def _check_played(self, chunk: ActionChunk, now_ns: int) -> tuple[ChunkRejection, str]:
+        if self._newest is not None and chunk.stamp_ns == self._newest.stamp_ns:
+            return (ChunkRejection.OLDER_OBSERVATION,
+                    'a chunk of its observation was played already')
+        if self._course is not None and (
+                chunk.stamp_ns < self._course.end_ns - OBSERVED_BEFORE_END_NS):
+            return (ChunkRejection.OLDER_OBSERVATION,
+                    f'its observation was taken {_seconds(self._course.end_ns - chunk.stamp_ns)} '
+                    's before the last motion ended (limit '
+                    f'{_seconds(OBSERVED_BEFORE_END_NS)} s)')
         course = self._course_at(now_ns)
         # The one who asks and the one who plays see the end a transport delay apart.
         if course is None or course.end_ns - now_ns <= chunk.period_ns:

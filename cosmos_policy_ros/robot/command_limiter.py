@@ -11,6 +11,9 @@ from cosmos_policy_ros.robot.acceleration_limit import (
     braking_course, CommandedMotion, limit_motion, resting_positions)
 from cosmos_policy_ros.robot.safety import limit_target, LimitedTarget, SafetyLimits
 
+# Arms that arrived may still have a thousandth of a radian per second.
+RESTING_SPEED = 0.01
+
 
 class CommandLimiter:
     """Limits each command by those before it. Its owner holds the lock."""
@@ -24,6 +27,12 @@ class CommandLimiter:
     def positions(self) -> np.ndarray | None:
         """The last command, shape (A,); None without one."""
         return None if self._motion is None else self._motion.positions
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether the commands stand still."""
+        return self._motion is None or bool(
+            (np.abs(self._motion.velocities) < RESTING_SPEED).all())
 
     def forget(self) -> None:
         """Begin anew without a command."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
 
 import numpy as np
@@ -37,6 +37,10 @@ class PoseMotion:
     def end_ns(self) -> int:
         """Time in [ns] at which the last pose is reached."""
         return self.times_ns[-1]
+
+    def delayed(self, delay_ns: int) -> PoseMotion:
+        """Return the same motion, all of it later by `delay_ns` in [ns]."""
+        return replace(self, times_ns=tuple(time_ns + delay_ns for time_ns in self.times_ns))
 
     def position_at(self, now_ns: int) -> np.ndarray:
         """Return the target, shape (A,); before and after the motion it is the nearest pose."""

@@ -47,6 +47,7 @@ class StopReason(str, Enum):
     FOLLOWING_ERROR = 'following_error'
     START_GAP = 'start_gap'
     CLOCK_WENT_BACK = 'clock_went_back'
+    CONTROL_STALLED = 'control_stalled'
     INTERNAL_ERROR = 'internal_error'
 
 

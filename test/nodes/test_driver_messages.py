@@ -75,7 +75,14 @@ def test_controllers_get_trajectories_with_one_stamp_that_begin_where_the_last_o
 def test_a_target_after_a_late_tick_has_as_long_as_it_was_allowed_to_move(elapsed_ms, due_ms):
     arms, _ = driver_messages.controller_trajectories(
         [command(1000)], ALOHA, last=command(1000 - elapsed_ms), period_ns=20 * MS)
-    assert duration_to_ns(arms[0].points[1].time_from_start) == due_ms * MS
+    assert duration_to_ns(arms[0].points[-2].time_from_start) == due_ms * MS
+
+
+def test_a_trajectory_after_a_stall_does_not_lead_back_to_the_last_command():
+    arms, grippers = driver_messages.controller_trajectories(
+        [command(1000)], ALOHA, last=command(600), period_ns=20 * MS)
+    for msg in (*arms, *grippers):
+        assert [duration_to_ns(point.time_from_start) // MS for point in msg.points] == [30, 230]
 
 
 def test_the_first_trajectory_begins_wherever_the_controller_is():

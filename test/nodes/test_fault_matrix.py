@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.ros, pytest.mark.slow, pytest.mark.timeout(400)]
 # Reasons that no fault of robot or policy leads to, or that are refusals of a start.
 OTHER_REASONS = {'none', 'requested', 'arrived', 'not_started', 'deactivated', 'chunk_rejected',
                  'joint_states_missing', 'limits_mismatch', 'following_error', 'start_gap',
-                 'clock_went_back', 'internal_error'}
+                 'clock_went_back', 'control_stalled', 'internal_error'}
 # Images that overtake one another only come in bursts, which is what camera_delay is about.
 NOT_REHEARSED = {'camera_reorder'}
 

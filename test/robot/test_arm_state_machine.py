@@ -332,6 +332,94 @@ def test_blocking_arms_wait_between_chunks_and_say_so():
     assert bench.state == (RunState.WAITING, StopReason.CHUNK_MISSING)
 
 
+def test_a_blocking_chunk_is_played_once_and_never_from_the_middle_of_the_last_motion():
+    bench = started(strategy='blocking')
+    seen_ms = bench.now_ms
+    assert bench.move_by(0.05, num_actions=40).is_accepted
+    bench.tick(100)
+    again = bench.submit(np.tile(START, (5, 1)), stamp_ms=seen_ms)
+    assert (again.rejection, again.is_accepted) == (ChunkRejection.OLDER_OBSERVATION, False)
+    midway = bench.submit(np.tile(START, (5, 1)), stamp_ms=seen_ms + 700)
+    assert midway.rejection is ChunkRejection.OLDER_OBSERVATION
+    assert 'before the last motion ended' in midway.detail
+    assert bench.submit(np.tile(START, (5, 1)), stamp_ms=seen_ms + 1500).is_accepted
+
+
+@pytest.mark.parametrize('reason', [
+    StopReason.TORQUE_OFF, StopReason.MOTOR_ERROR, StopReason.DRIVER_MODE])
+def test_a_limp_arm_that_is_placed_elsewhere_is_not_pulled_back_and_the_other_stays(reason):
+    bench = moving()
+    _report(bench, reason)
+    bench.tick(5)
+    held = bench.commands[-1].copy()
+    bench.is_blocked = True
+    left = ALOHA.arm_slice(0)
+    placed = held.copy()
+    placed[left] += 0.45 * IS_ARM[left]
+    # The other arm sags a little, as arms do that hold against their weight.
+    placed[ALOHA.arm_slice(1)] -= 0.02 * IS_ARM[left]
+    for share in np.linspace(0.0, 1.0, 25):
+        bench.pose = held + share * (placed - held)
+        bench.tick(2)
+    bench.tick(25)
+    np.testing.assert_allclose(bench.commands[-1][left], placed[left], atol=0.11)
+    np.testing.assert_array_equal(bench.commands[-1][ALOHA.arm_slice(1)],
+                                  held[ALOHA.arm_slice(1)])
+    assert bench.state == (RunState.HOLDING, reason)
+
+
+def test_an_arm_that_somebody_leans_on_while_it_holds_is_not_followed():
+    bench = moving()
+    bench.stop()
+    bench.tick(5)
+    held = bench.commands[-1].copy()
+    bench.is_blocked = True
+    bench.pose = bench.pose + 0.3 * IS_ARM
+    bench.tick(50)
+    np.testing.assert_array_equal(bench.commands[-1], held)
+
+
+@pytest.mark.parametrize('stall_ms', [100, 2000, 12000])
+def test_a_slow_motion_goes_on_slowly_and_along_its_way_after_a_stall(stall_ms):
+    bench = started()
+    via = START + 0.3 * IS_ARM
+    bench.tick()
+    _go_to(bench, SLEEP, via=via)
+    bench.tick(20)
+    bench.tick(tick_ms=stall_ms)
+    _tick_until(bench, RunState.HOLDING)
+    speeds = np.abs(np.diff(bench.commands, axis=0))[:, IS_ARM] / DT_S
+    assert speeds.max() <= 0.5 * 1.51, 'the late tick may make one and a half steps'
+    assert np.abs(np.array(bench.commands) - via)[:, IS_ARM].max(axis=1).min() < 0.02
+    np.testing.assert_allclose(bench.commands[-1], SLEEP, atol=1e-3)
+
+
+def test_a_chunk_is_not_caught_up_with_after_a_long_stall():
+    bench = started()
+    bench.submit(START + np.linspace(0.0, 0.5, 50)[:, None] * IS_ARM)
+    bench.tick(10)
+    assert bench.status.state is RunState.MOVING
+    last = bench.commands[-1].copy()
+    bench.tick(tick_ms=600)
+    assert bench.state == (RunState.HOLDING, StopReason.CONTROL_STALLED)
+    assert 'no control tick came for 0.600 s' in bench.status.detail
+    np.testing.assert_allclose(bench.commands[-1], last)
+
+
+def test_arms_that_stand_pressed_against_something_press_no_more_once_deactivated():
+    bench = started()
+    bench.move_by(0.05)
+    bench.tick(5)
+    bench.is_blocked = True
+    bench.submit(np.tile(bench.pose + 0.3 * IS_ARM, (25, 1)))
+    bench.tick(24)
+    assert np.abs(bench.commands[-1] - bench.pose)[IS_ARM].max() > 0.2
+    bench.now_ms += TICK_MS
+    bench.measure()
+    command = bench.controller.deactivate(bench.now_ms * MS)
+    np.testing.assert_allclose(command.positions, bench.pose)
+
+
 def test_arms_that_have_come_to_rest_after_a_chunk_hold_what_is_measured():
     bench = started()
     bench.submit(START + np.outer(np.linspace(0.01, 0.1, 10), IS_ARM))

@@ -109,6 +109,11 @@ def test_before_its_poses_a_course_stays_and_after_them_it_goes_on_at_its_last_s
     assert _speeds(course, np.array([120.0])) == pytest.approx(1 / 0.04)
 
 
+def test_long_after_its_poses_a_course_stands_not_far_beyond_the_last():
+    course = _course(np.array([[1.0], [2.0], [3.0]]))
+    assert course.position_at(10**12)[0] == pytest.approx(3.0 + 300 / PERIOD_MS)
+
+
 @given(first=arrays(np.float64, 3, elements=ANY), share=st.floats(0, 1))
 def test_mean_of_equal_poses_is_exact(first, share):
     np.testing.assert_array_equal(mixed(first, first, share), first)
