@@ -1,5 +1,8 @@
 # make demo    the simulated robot under the policy, over real ROS 2 topics
 # make test    all tests
+# make setup   what both do first
+# make bench   timings of the model, the nodes and the running system
+# make clean   remove what was set up and built
 # A second run of either reuses what the first one set up in .venv.
 
 PYTHON ?= python3
@@ -16,13 +19,13 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 PACKAGES_READY := $(VENV)/.packages_ready
 MESSAGES_READY := $(VENV)/.messages_ready
 STAND_IN := cosmos_policy_ros/simulation/assets/interbotix_xs_msgs
-INTERFACES := $(wildcard msg/*.msg srv/*.srv $(STAND_IN)/msg/*.msg $(STAND_IN)/srv/*.srv)
+INTERFACES := $(wildcard msg/*.msg srv/*.srv action/*.action $(STAND_IN)/msg/*.msg $(STAND_IN)/srv/*.srv)
 
 # Tests and demo never leave this machine.
 export ROS_AUTOMATIC_DISCOVERY_RANGE := LOCALHOST
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test bench clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile

@@ -50,7 +50,7 @@ class CollectOptions:
     max_disturbance_rad: float = 0.03
     miss_share: float = 0.0
     recorded_image_rate_hz: float = 25.0
-    workers: int = 1
+    workers: Annotated[int, tyro.conf.arg(aliases=['-j'])] = 1
     robot: str = 'interbotix'
 
 
