@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import os
 import select
 import sys
 import termios
 import tty
+
+_ESCAPE = '\x1b'
 
 
 class Keyboard:
@@ -34,6 +37,17 @@ class Keyboard:
 
     def pressed(self) -> str:
         """Return the next key that was pressed; empty if none was."""
-        if self._descriptor is None or not select.select([sys.stdin], [], [], 0.0)[0]:
+        if self._descriptor is None or not select.select([self._descriptor], [], [], 0.0)[0]:
             return ''
-        return sys.stdin.read(1)
+        # Not through `sys.stdin`, which would keep to itself what it read beyond one key.
+        key = os.read(self._descriptor, 1).decode(errors='ignore')
+        if key == _ESCAPE:
+            # An arrow key is several characters, none of which is meant.
+            self.forget()
+            return ''
+        return key
+
+    def forget(self) -> None:
+        """Forget keys that were pressed and not read: they were meant for what was then."""
+        if self._descriptor is not None:
+            termios.tcflush(self._descriptor, termios.TCIFLUSH)

@@ -33,6 +33,8 @@ class LearnOptions:
         rollouts: Rollouts of the trained policy, successes and failures, to refine on.
         exploration: How far every chunk of the rollouts is moved at random (standard deviation)
             in [rad], so that the value learns what comes of moving it.
+        rollout_timeout_s: Virtual time of a rollout in [s]: longer than an evaluation's, so that
+            what is about to succeed is not told to be a failure.
         rollout_image_rate_hz: Images of each camera that a recorded rollout keeps in [Hz], a whole
             fraction of 25; drawing them is most of what recording costs.
         refinement_minutes: Time of each refinement in [min].
@@ -72,6 +74,7 @@ class LearnOptions:
     episodes: int = 100
     rollouts: int = 200
     exploration: float = 0.01
+    rollout_timeout_s: float = 30.0
     rollout_image_rate_hz: float = 5.0
     refinement_minutes: float = 30.0
     candidates: int = 8

@@ -106,6 +106,7 @@ def _follow(
             client.cues.clear()
             if options.keys and (service := KEYS.get(keyboard.pressed())):
                 _press(client, console, service)
+                keyboard.forget()
             has_keys = options.keys and keyboard.is_there
             live.update(Group(*view.render(client.recorder, has_keys=has_keys)))
 

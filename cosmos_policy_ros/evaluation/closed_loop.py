@@ -18,6 +18,7 @@ from cosmos_policy_ros.evaluation.virtual_cameras import VirtualCameras
 from cosmos_policy_ros.evaluation.virtual_recorder import VirtualRecorder
 from cosmos_policy_ros.evaluation.virtual_robot import START_NS, VirtualRobot
 from cosmos_policy_ros.policy.chunk_variation import chunk_variation
+from cosmos_policy_ros.policy.planning_settings import PlanningSettings
 from cosmos_policy_ros.policy.protocol import Policy
 from cosmos_policy_ros.policy.query_seed import query_seed
 from cosmos_policy_ros.robot.arm_status import ArmStatus
@@ -168,11 +169,11 @@ class _Episode:
     def _query(self) -> None:
         settings, now_ns = self._settings, self._robot.now_ns
         observation = self._assembler.assemble(now_ns, self._robot.simulation.task_text)
+        seed = self._noise_seed(observation.stamp_ns)
         began_ns = self._clock()
         prediction = self._policy.predict(
-            observation, self._noise_seed(observation.stamp_ns),
-            num_denoising_steps=settings.num_denoising_steps, planning=settings.planning,
-            with_future_images=self._recorder is not None)
+            observation, seed, num_denoising_steps=settings.num_denoising_steps,
+            planning=self._planning(seed), with_future_images=self._recorder is not None)
         self._inference_ns += self._clock() - began_ns
         prediction = self._explored(prediction)
         self._values.append(prediction.value)
@@ -183,6 +184,13 @@ class _Episode:
     def _noise_seed(self, stamp_ns: int) -> int:
         seed = self._settings.policy_seed
         return query_seed(seed, self._seed, stamp_ns) if self._settings.fresh_noise else seed
+
+    def _planning(self, seed: int) -> PlanningSettings | None:
+        """Return how a query is planned; what is imagined in common has its noise by its seed."""
+        planning = self._settings.planning
+        if planning is None or planning.imagination_seed is None:
+            return planning
+        return replace(planning, imagination_seed=seed)
 
     def _explored(self, prediction: Prediction) -> Prediction:
         """Move the chunk at random, as the settings want it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+import time
 
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
@@ -92,8 +93,7 @@ class BatchServer:
                 self._end()
             goal.publish_feedback(RecordBatch.Feedback(
                 state=self._session.phase.value, recorded=self._session.num_recorded,
-                time_left_s=self._session.time_left_s(
-                    self._node.get_clock().now().nanoseconds)))
+                time_left_s=self._session.time_left_s(time.monotonic_ns())))
             await wait_until(self._node, lambda: self._session.phase in RESTING,
                              timeout_s=FEEDBACK_PERIOD_S)
 

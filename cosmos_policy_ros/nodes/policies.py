@@ -110,12 +110,14 @@ def check_strategy(policy: Policy, parameters: PolicyNodeParameters) -> None:
 
 
 def planning_settings(
-    parameters: PolicyNodeParameters, uncertainty: float | None = None,
+    parameters: PolicyNodeParameters, *, seed: int | None = None,
+    uncertainty: float | None = None,
 ) -> PlanningSettings:
     """Return the settings of a planning query.
 
     Args:
         parameters: The node's parameters.
+        seed: Seed of the query; None for that of the parameters.
         uncertainty: How wrong the last prediction was; None if it is not known.
 
     Raises:
@@ -124,7 +126,8 @@ def planning_settings(
     return PlanningSettings(
         num_candidates=parameters.num_candidates,
         candidate_spread=parameters.candidate_spread,
-        imagination_seed=parameters.seed if parameters.common_noise else None,
+        imagination_seed=(None if not parameters.common_noise else
+                          parameters.seed if seed is None else seed),
         is_joint=parameters.is_joint,
         value_kind=parameters.value_kind, num_futures=parameters.num_futures,
         num_values=parameters.num_values,

@@ -213,13 +213,14 @@ class PolicyNode(LifecycleNode):
     def _submit(self, observation: Observation) -> None:
         params = self._params
         is_planned = params.mode == 'planning'
+        seed = (query_seed(params.seed, observation.stamp_ns) if params.fresh_noise
+                else params.seed)
+        planning = (planning_settings(params, seed=seed, uncertainty=self._uncertainty)
+                    if is_planned else None)
         self._request = InferenceRequest(
-            observation=observation,
-            seed=(query_seed(params.seed, observation.stamp_ns) if params.fresh_noise
-                  else params.seed),
+            observation=observation, seed=seed, planning=planning,
             num_denoising_steps=params.denoising_steps__action,
             with_future_images=self._topics.is_imagination_watched or params.watch_predictions,
-            planning=planning_settings(params, self._uncertainty) if is_planned else None,
             committed_actions=self._committed_actions(observation))
         self._worker.submit(self._request)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+import time
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -78,7 +79,7 @@ class RecorderNode(Node):
     def destroy_node(self) -> None:
         """Finish the running episode, then destroy the node."""
         if self._session.phase is Phase.RECORDING:
-            self._perform(self._session.stop(self._now_ns()))
+            self._perform(self._session.stop(time.monotonic_ns()))
         if self._save is not None:
             self._take_note_of_save()
         self._saver.shutdown()
@@ -156,7 +157,7 @@ class RecorderNode(Node):
         Raises:
             RecordingError: If something is being recorded, or the first episode cannot begin.
         """
-        self._perform(self._session.begin(plan, self._now_ns()))
+        self._perform(self._session.begin(plan, time.monotonic_ns()))
         self._announce()
 
     def end_batch(self) -> None:
@@ -187,7 +188,8 @@ class RecorderNode(Node):
         return str(self._recording.path) if self._recording is not None else 'get ready'
 
     def _do(self, event: Callable[[int], Deed]) -> None:
-        self._perform(event(self._now_ns()))
+        # Time that a clock which is set does not change: sessions only measure it.
+        self._perform(event(time.monotonic_ns()))
 
     def _perform(self, deed: Deed) -> None:
         """Do what the session decided.
@@ -204,11 +206,18 @@ class RecorderNode(Node):
                 self._recording.save, self._label, ended_ns=self._ended_ns, limits=self._limits)
         elif deed is Deed.DISCARD:
             recording, self._recording = self._recording, None
+            # A label that comes now is meant for the one that is gone.
+            self._last_episode = None
             recording.discard()
         elif deed is Deed.SET_ASIDE:
-            episode, self._last_episode = self._last_episode, None
-            self._batches.note_set_aside(episode)
-            self.get_logger().info(f'to be recorded again: {set_aside(episode)}')
+            try:
+                moved = set_aside(self._last_episode)
+            except RecordingError:
+                self._session.not_set_aside()
+                raise
+            self._batches.note_set_aside(self._last_episode)
+            self._last_episode = None
+            self.get_logger().info(f'to be recorded again: {moved}')
 
     def _open(self) -> None:
         self._problem = ''
@@ -223,7 +232,8 @@ class RecorderNode(Node):
             self._recording = EpisodeRecording(
                 self, self._params, self._describer.describe(self._params, self._now_ns()))
         except RecordingError:
-            self._session.failed(self._now_ns())
+            self._last_episode = None
+            self._session.failed(time.monotonic_ns())
             raise
         self._label = EpisodeLabel(outcome=self._params.default_outcome)
 
@@ -241,7 +251,8 @@ class RecorderNode(Node):
         try:
             self._last_episode, self._judgement = save.result()
         except RecordingError as error:
-            self._session.failed(self._now_ns())
+            self._last_episode = None
+            self._session.failed(time.monotonic_ns())
             self._report(str(error))
             return
         self._budget.learn(recording.bytes_written,
@@ -257,7 +268,8 @@ class RecorderNode(Node):
         """Stop after the disk refused; what was written stays in the partial folder."""
         recording, self._recording = self._recording, None
         recording.close()
-        self._session.failed(self._now_ns())
+        self._last_episode = None
+        self._session.failed(time.monotonic_ns())
         self._report(problem)
 
     def _try(self, event: Callable[[int], Deed]) -> None:
@@ -290,14 +302,21 @@ class RecorderNode(Node):
             self._label = label
             return f'{self._recording.path} will be labelled {label.outcome.value}'
         if self._last_episode is None:
-            raise RecordingError('no episode to label: none was recorded since the node started')
+            raise RecordingError('no episode to label: none was recorded since the node started, '
+                                 'or the last one is gone')
         relabel(self._last_episode, label)
         return f'{self._last_episode} is labelled {label.outcome.value}'
 
     def _on_status_timer(self) -> None:
         if self._session.phase is Phase.RECORDING:
             self._recording.look_for_topics()
-            if free_bytes(self._params.output_directory) < self._params.min_free_bytes:
+            try:
+                free = free_bytes(self._params.output_directory)
+            except RecordingError as error:
+                # The file that is being written may be none the worse.
+                self._report(str(error))
+                free = self._params.min_free_bytes
+            if free < self._params.min_free_bytes:
                 self._try(self._session.stop)
                 self._report('the episode was ended: less disk is free than min_free_bytes, '
                              f'{self._params.min_free_bytes / 1e9:.1f} GB')

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 import shutil
 
+from cosmos_policy_ros.errors import RecordingError
 from cosmos_policy_ros.nodes.parameters import RecorderNodeParameters
 from cosmos_policy_ros.recording.health import HealthLimits
 
@@ -22,6 +23,13 @@ def health_limits(params: RecorderNodeParameters) -> HealthLimits:
 
 
 def free_bytes(directory: str) -> int:
-    """Return the free room in [B] on the disk of a folder that need not exist yet."""
+    """Return the free room in [B] on the disk of a folder that need not exist yet.
+
+    Raises:
+        RecordingError: If the disk does not answer.
+    """
     path = Path(directory).absolute()
-    return shutil.disk_usage(next(p for p in (path, *path.parents) if p.exists())).free
+    try:
+        return shutil.disk_usage(next(p for p in (path, *path.parents) if p.exists())).free
+    except OSError as error:
+        raise RecordingError(f'cannot look at {path}: {error}') from error

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+import time
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from std_msgs.msg import Header, String
 
+from cosmos_policy_ros.errors import RecordingError
 from cosmos_policy_ros.nodes import qos
 from cosmos_policy_ros.nodes.diagnostics import diagnostics_message
 from cosmos_policy_ros.nodes.episode_recording import EpisodeRecording
@@ -42,6 +44,7 @@ class RecorderTopics:
     ) -> None:
         """Publish the status, and its short form on /diagnostics."""
         now = self._node.get_clock().now()
+        disk_free_bytes = _known_free_bytes(params.output_directory)
         if recording is not None:
             self._figures = self._measure(recording, now.nanoseconds)
             problem = problem or recording.problem
@@ -50,14 +53,14 @@ class RecorderTopics:
         self._status.publish(RecorderStatusMsg(
             header=Header(stamp=now.to_msg()), state=session.phase.value, episode=episode,
             task=params.task, operator_name=params.operator_name,
-            time_left_s=session.time_left_s(now.nanoseconds), batch_size=session.batch_size,
+            time_left_s=session.time_left_s(time.monotonic_ns()), batch_size=session.batch_size,
             batch_recorded=session.num_recorded if session.batch_size else 0,
-            disk_free_bytes=float(free_bytes(params.output_directory)), last_verdict=verdict,
+            disk_free_bytes=float(disk_free_bytes), last_verdict=verdict,
             last_reasons=[] if judgement is None else list(judgement.reasons), problem=problem,
             **self._figures))
         self._diagnostics.publish(diagnostics_message(self._node, 'recording', problem, {
             'state': session.phase.value, 'episode': episode, 'last verdict': verdict,
-            'disk free [GB]': f'{free_bytes(params.output_directory) / 1e9:.1f}',
+            'disk free [GB]': f'{disk_free_bytes / 1e9:.1f}',
             **{name: self._figures.get(name, 0) for name in ('messages', 'lost', 'byte_rate')}}))
 
     def _measure(self, recording: EpisodeRecording, now_ns: int) -> dict[str, object]:
@@ -73,3 +76,11 @@ class RecorderTopics:
                 topic=name, messages=stream.messages, rate_hz=stream.rate_hz,
                 max_gap_s=stream.max_gap_s, dropped=stream.dropped, latency_s=stream.latency_s)
                 for name, stream in recording.look(now_ns).items()]}
+
+
+def _known_free_bytes(directory: str) -> int:
+    """Return the free room in [B]; 0 while the disk does not answer, which is said elsewhere."""
+    try:
+        return free_bytes(directory)
+    except RecordingError:
+        return 0

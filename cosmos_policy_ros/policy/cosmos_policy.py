@@ -224,7 +224,7 @@ class CosmosPolicy:
             settings=query.planning, seed=query.seed, num_steps_action=query.num_steps,
             policy=policy, imagination=imagination, read_chunks=self._read_chunks,
             move_chunks=partial(self._move_chunks, query.planning.candidate_spread),
-            stages=query.stages, costs=self._costs, end_s=end_s,
+            as_executed=self._as_executed, stages=query.stages, costs=self._costs, end_s=end_s,
             committed=query.committed).choose(state, direct_reason)
 
     def _check_deadline(self, query: _Query) -> None:
@@ -242,7 +242,9 @@ class CosmosPolicy:
             images = (self._future_images(choice.latents, encoded) if query.with_future_images
                       else {})
             future_proprio, joint_value = self._read_future(choice.latents)
-            chunk = self._read_chunks(choice.latents)[0]
+            # What was valued has the chunk as it is sent already.
+            chunk = (choice.plan.winner.chunk if choice.plan
+                     else self._read_chunks(choice.latents)[0])
         self._remember_answer(query, choice)
         value = choice.plan.winner.value if choice.plan else None
         return Prediction(
@@ -274,6 +276,13 @@ class CosmosPolicy:
         moved = chunks + [chunk_variation(seed, chunks.shape[1:], spread) for seed in seeds]
         normalised = torch.from_numpy(self._statistics.actions.normalise(moved))
         return self.model.inject_action_chunk(latents, normalised)
+
+    def _as_executed(self, latents: Tensor) -> Tensor:
+        """Return sampled sequences whose chunks are smooth where those that are sent are."""
+        if self.model.config.chunk_cutoff_hz is None:
+            return latents
+        return self.model.inject_action_chunk(latents, torch.from_numpy(
+            self._statistics.actions.normalise(self._read_chunks(latents))))
 
     def _read_future(self, latents: Tensor) -> tuple[np.ndarray, float]:
         future_proprio = self._finite(self.model.future_proprio(latents))[0]

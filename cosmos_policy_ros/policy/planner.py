@@ -65,6 +65,8 @@ class Planner:
         read_chunks: Reads the chunks (N, K, A), in the units of the robot, of sampled sequences.
         move_chunks: Returns sampled sequences (N, C, T, H, W) with their chunks moved at random,
             each by its own seed.
+        as_executed: Returns sampled sequences with their chunks as they would be executed, so
+            that what is valued is what is done.
         stages: Started with the query.
         costs: What passes took so far; learns from this query.
         end_s: When, on `stages`, the choice must be made, in [s].
@@ -74,7 +76,8 @@ class Planner:
     def __init__(
         self, *, settings: PlanningSettings, seed: int, num_steps_action: int, policy: Network,
         imagination: Network, read_chunks: Callable[[Tensor], np.ndarray],
-        move_chunks: Callable[[Tensor, Sequence[int]], Tensor], stages: StageClock,
+        move_chunks: Callable[[Tensor, Sequence[int]], Tensor],
+        as_executed: Callable[[Tensor], Tensor], stages: StageClock,
         costs: PassCosts, end_s: float, committed: Tensor | None = None,
     ) -> None:
         self._settings = settings
@@ -84,6 +87,7 @@ class Planner:
         self._imagination = imagination
         self._read_chunks = read_chunks
         self._move_chunks = move_chunks
+        self._as_executed = as_executed
         self._stages = stages
         self._costs = costs
         self._end_s = end_s
@@ -154,7 +158,8 @@ class Planner:
         while count := self._group_size(seeds[len(values):]):
             group = slice(len(values), len(values) + count)
             try:
-                group_values, group_futures = self._look_ahead(sampled[group], seeds[group])
+                group_values, group_futures = self._look_ahead(
+                    self._as_executed(sampled[group]), seeds[group])
             except _OutOfTimeError:
                 break
             values.extend(group_values)

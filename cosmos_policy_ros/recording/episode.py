@@ -146,8 +146,11 @@ def relabel(directory: Path, label: EpisodeLabel) -> EpisodeMetadata:
         The new metadata.
 
     Raises:
-        RecordingError: If the metadata cannot be read or written.
+        RecordingError: If the metadata cannot be read or written, or the episode is not finished:
+            whatever finishes it sets the label.
     """
+    if directory.name.endswith(PARTIAL_SUFFIX):
+        raise RecordingError(f'{directory} is not finished; recover it before you label it')
     metadata = replace(load_metadata(directory), label=label)
     save_metadata(directory, metadata)
     return metadata

@@ -133,7 +133,9 @@ def _stream_findings(
         max(0.0, 1 - stream.rate_hz / expected_hz), limits.missing_rate, '')
     yield from _finding(f'{topic}: share dropped by its stamps',
                         stream.dropped / (stream.messages + stream.dropped), limits.dropped, '')
-    yield from _finding(f'{topic}: latency', stream.latency_s, limits.latency_s, ' s')
+    # Images and joints are placed by their stamps, commands by the recorder's clock.
+    what = 'latency' if stream.latency_s >= 0 else "stamps ahead of the recorder's clock by"
+    yield from _finding(f'{topic}: {what}', abs(stream.latency_s), limits.latency_s, ' s')
     if stream.backward:
         yield Verdict.BAD, f'{topic}: {stream.backward} stamps go backwards'
 

@@ -86,8 +86,12 @@ def stored_image_topic(raw_name: str, recorded: Collection[str]) -> str:
         recorded: Names of the topics that the episode holds; where it holds none for the images,
             the raw name is returned.
     """
-    names = (raw_name, f'{raw_name}/compressed', f'{raw_name}/h264')
-    return next((name for name in names if name in recorded), raw_name)
+    return next((name for name in stored_names(raw_name) if name in recorded), raw_name)
+
+
+def stored_names(raw_name: str) -> tuple[str, str, str]:
+    """Return the names under which images of a raw topic are stored: as they come or encoded."""
+    return raw_name, f'{raw_name}/compressed', f'{raw_name}/h264'
 
 
 def make_encoder(topic: Topic, encoding: ImageEncoding) -> ImageEncoder | None:

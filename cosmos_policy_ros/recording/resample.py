@@ -27,7 +27,7 @@ import numpy as np
 
 from cosmos_policy_ros.errors import RecordingError
 from cosmos_policy_ros.recording.decode import decoded_messages
-from cosmos_policy_ros.recording.image_encoding import stored_image_topic
+from cosmos_policy_ros.recording.image_encoding import stored_names
 from cosmos_policy_ros.recording.reader import EpisodeReader
 from cosmos_policy_ros.recording.step import NS_PER_S, Step, step_time_ns, SteppedEpisode
 from cosmos_policy_ros.recording.step_streams import (
@@ -98,12 +98,13 @@ def _camera_topics(
     reader: EpisodeReader, robot: RobotSpec, names: Mapping[str, str], wanted: tuple[str, ...],
 ) -> dict[str, str]:
     """Camera to the topic that holds its images."""
-    filled = [topic for topic in reader.topics if _is_filled(reader, topic)]
+    counts = {name: topic.count for name, topic in reader.topics.items()}
     found = {}
     for camera in wanted or [camera.name for camera in robot.cameras]:
         raw = names.get(f'{camera}/image', '')
-        topic = stored_image_topic(raw, filled)
-        if topic in filled:
+        # Single images that could not be encoded lie beside the others, as they came.
+        topic = max(stored_names(raw), key=lambda name: counts.get(name, 0))
+        if counts.get(topic):
             found[camera] = topic
         elif wanted:
             raise RecordingError(f'episode {reader.path} has no images of camera {camera!r}: '

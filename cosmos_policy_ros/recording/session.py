@@ -104,6 +104,8 @@ class Session:
         """End the running episode and delete it; a batch records it again."""
         self._require('there is something to discard', Phase.WARM_UP, Phase.RECORDING)
         was_recording = self.phase is Phase.RECORDING
+        # Whoever then wants the last one recorded again means the one that is gone.
+        self._has_last = self._has_last and not was_recording
         self._leave_episode(now_ns)
         return Deed.DISCARD if was_recording else Deed.NOTHING
 
@@ -118,6 +120,11 @@ class Session:
         self.num_recorded -= 1
         self._enter(Phase.RESET, now_ns, self.plan.reset_s)
         return Deed.SET_ASIDE
+
+    def not_set_aside(self) -> None:
+        """Take note that the last episode is still where it was."""
+        self._has_last = True
+        self.num_recorded += 1
 
     def end(self, now_ns: int) -> Deed:
         """End the batch; the running episode is kept."""
@@ -162,6 +169,7 @@ class Session:
         A batch waits for the next cue, unless nobody would give one: then it ends.
         """
         self._require('an episode can have failed', Phase.RECORDING, Phase.SAVING)
+        self._has_last = False
         if self.plan.starts_alone:
             self._is_ending = True
         self._leave_episode(now_ns)

@@ -33,9 +33,16 @@ COMPRESSIONS = {'none': CompressionType.NONE, 'lz4': CompressionType.LZ4,
 
 
 def next_episode_name(directory: Path) -> str:
-    """Return the first of `episode_000000`, ... above all that `directory` holds or began."""
+    """Return the first of `episode_000000`, ... above all that `directory` holds or began.
+
+    Raises:
+        RecordingError: If the folder cannot be listed.
+    """
     pattern = re.compile(rf'episode_(\d{{6,}})({re.escape(PARTIAL_SUFFIX)})?')
-    names = [path.name for path in directory.iterdir()] if directory.is_dir() else []
+    try:
+        names = [path.name for path in directory.iterdir()] if directory.is_dir() else []
+    except OSError as error:
+        raise RecordingError(f'cannot list {directory}: {error}') from error
     taken = [int(match[1]) for match in map(pattern.fullmatch, names) if match]
     return f'episode_{max(taken, default=-1) + 1:06d}'
 

@@ -112,6 +112,8 @@ class SampleSettings:
             gives all.
         world_model_share: Share of world-model samples in those; the rest are value samples.
         demonstrations_are_rollouts: Take successful demonstrations for rollouts as well.
+        partial_scores: Value a task that was done in part by that part; otherwise a failure is
+            worth nothing, as in the success rate that a plan is judged by.
         gamma: Discount of the score per step.
         max_image_age_s: Begin and end samples only where every image was taken at most this long
             before in [s], for episodes of which fewer images were recorded than there are steps;
@@ -123,6 +125,7 @@ class SampleSettings:
     success_share: float = 0.5
     world_model_share: float = 0.5
     demonstrations_are_rollouts: bool = True
+    partial_scores: bool = True
     gamma: float = GAMMA
     max_image_age_s: float | None = None
     augmentation: str = 'none'

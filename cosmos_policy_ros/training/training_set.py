@@ -113,7 +113,8 @@ class TrainingSet(Dataset):
         self._lengths = np.array([len(starts) for starts, _ in self._spans])
         self._pools = _pools(self._episodes, samples)
         self._texts = _texts(self._episodes, texts)
-        self._returns = [scaled_returns(len(item.episode), item.score, gamma=samples.gamma)
+        self._returns = [scaled_returns(len(item.episode), _score(item, samples),
+                                        gamma=samples.gamma)
                          for item in self._episodes]
 
     def __len__(self) -> int:
@@ -215,6 +216,10 @@ def _spans(
             f'images as new as that; the newest are {episode.image_ages_s.min():.3g} s old')
     ends = np.minimum(seen + chunk_size, seen[-1])
     return np.stack((seen, ends))[:, np.isin(ends, seen)]
+
+
+def _score(item: LabelledEpisode, samples: SampleSettings) -> float:
+    return item.score if samples.partial_scores else float(item.is_success)
 
 
 def _float(values: np.ndarray | list) -> Tensor:

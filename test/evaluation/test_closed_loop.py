@@ -10,6 +10,7 @@ from virtual_runs import expert_loop, TASK
 from cosmos_policy_ros.evaluation.closed_loop import ClosedLoop
 from cosmos_policy_ros.evaluation.rollout import RolloutSettings
 from cosmos_policy_ros.evaluation.virtual_robot import START_NS
+from cosmos_policy_ros.policy.planning_settings import PlanningSettings
 from cosmos_policy_ros.spec.action import ActionChunk
 from cosmos_policy_ros.spec.aloha import ALOHA
 from cosmos_policy_ros.spec.plan import Candidate, COMPLETE, Plan
@@ -68,12 +69,13 @@ class Waving:
     camera_names = ('cam_high', 'cam_left_wrist')
 
     def __init__(self, offset_rad=0.0):
-        self.offset_rad, self.observations, self.seeds = offset_rad, [], []
+        self.offset_rad, self.observations, self.seeds, self.plannings = offset_rad, [], [], []
 
     def predict(self, observation, seed, *, num_denoising_steps=None, with_future_images=False,
                 planning=None):
         self.observations.append(observation)
         self.seeds.append(seed)
+        self.plannings.append(planning)
         pose = ALOHA.start_pose + self.offset_rad * (ALOHA.start_pose != 0)
         return Prediction(
             chunk=ActionChunk(positions=np.tile(pose, (50, 1)), stamp_ns=observation.stamp_ns,
@@ -105,12 +107,15 @@ def test_a_policy_that_does_nothing_fails_when_the_time_is_over():
 
 
 def test_fresh_noise_differs_by_query_and_episode_and_is_the_same_again():
-    settings = RolloutSettings(task=TASK, timeout_s=2.0, policy_seed=7, fresh_noise=True)
+    settings = RolloutSettings(
+        task=TASK, timeout_s=2.0, policy_seed=7, fresh_noise=True,
+        planning=PlanningSettings(imagination_seed=7))
     policy = Waving()
     loop = ClosedLoop(ALOHA, settings, lambda simulation: policy)
     for seed in (0, 1, 0):
         loop.run(seed)
     loop.close()
+    assert {planning.imagination_seed for planning in policy.plannings} == set(policy.seeds)
     first, other, again = np.split(np.array(policy.seeds), 3)
     np.testing.assert_array_equal(first, again)
     assert len({*first, *other}) == len(first) + len(other)

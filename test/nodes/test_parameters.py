@@ -86,7 +86,9 @@ def test_one_bad_change_refuses_the_whole_set():
     assert updated(current, [Parameter('use_sim_time', value=True)]) == current
 
 
-def test_common_noise_is_that_of_the_seed_parameter():
+def test_common_noise_is_that_of_the_seed_parameter_or_of_the_query():
     assert planning_settings(PolicyNodeParameters(seed=8)).imagination_seed is None
     assert planning_settings(
         PolicyNodeParameters(seed=8, common_noise=True)).imagination_seed == 8
+    assert planning_settings(
+        PolicyNodeParameters(seed=8, common_noise=True), seed=9).imagination_seed == 9

@@ -167,6 +167,45 @@ def test_a_finished_episode_can_be_relabelled_without_touching_its_messages(worl
     assert (episode / 'episode_000000_0.mcap').read_bytes() == before
 
 
+def test_a_label_after_a_discard_does_not_reach_the_episode_before(world):
+    world.start()
+    world.publish(3)
+    world.trigger('stop')
+    assert world.label('success').success
+    world.start()
+    world.publish(3)
+    assert world.trigger('discard').success
+    answer = world.label('failure', 0.0)
+    assert not answer.success and 'the last one is gone' in answer.message
+    assert load_metadata(world.folder / 'episode_000000').label.outcome == 'success'
+    assert not world.trigger('re_record').success
+    assert (world.folder / 'episode_000000').is_dir()
+
+
+def test_an_episode_whose_place_aside_is_taken_stays_the_last_one(world):
+    world.start()
+    world.publish(3)
+    world.trigger('stop')
+    (world.folder / 'set_aside/episode_000000').mkdir(parents=True)
+    for _ in range(2):
+        answer = world.trigger('re_record')
+        assert not answer.success and 'exists' in answer.message
+    assert world.label('failure', 0.0).success
+
+
+def test_a_disk_that_does_not_answer_is_reported_and_the_episode_goes_on(
+        ros, world, monkeypatch):
+    def fail(path):
+        raise OSError(116, 'Stale file handle')
+    world.start()
+    with monkeypatch.context() as patch:
+        patch.setattr('cosmos_policy_ros.nodes.recorder_settings.shutil.disk_usage', fail)
+        ros.spin_until(lambda: 'Stale file handle' in world.statuses[-1].problem, 'a report')
+        world.publish(3)
+    assert world.trigger('stop').success
+    assert EpisodeReader(world.folder / 'episode_000000').topics[JOINTS].count == 3
+
+
 @pytest.mark.parametrize(('outcome', 'score'), [
     ('success', 1.0), ('failure', 0.0), ('partial', None), ('unlabelled', None)])
 def test_a_label_without_a_score_has_that_of_its_outcome(world, outcome, score):

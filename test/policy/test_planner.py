@@ -14,6 +14,7 @@ from cosmos_policy_ros.diffusion.latent_injection import value_from_latent
 from cosmos_policy_ros.diffusion.latent_layout import NetworkRole
 from cosmos_policy_ros.diffusion.random_weights import draw_random_weights
 from cosmos_policy_ros.errors import ConfigurationError, PredictionError
+from cosmos_policy_ros.policy.chunk_smoothing import smooth_chunks
 from cosmos_policy_ros.policy.chunk_variation import chunk_variation
 from cosmos_policy_ros.policy.cosmos_policy import CosmosPolicy
 from cosmos_policy_ros.policy.planning_settings import PlanningSettings
@@ -108,6 +109,22 @@ def test_common_noise_is_that_of_its_seed_for_every_candidate(policy, observatio
         for other in range(3):
             is_same = np.allclose(common[other], own[other], atol=1e-5)
             assert is_same == (other == index)
+
+
+def test_what_is_valued_is_the_smooth_chunk_that_is_sent(
+        tiny_patch_checkpoint, policy, observation):
+    config = replace(tiny_patch_checkpoint.model.config, chunk_cutoff_hz=4.0)
+    model = CosmosModel(config).eval()
+    model.load_state_dict(tiny_patch_checkpoint.model.state_dict())
+    smooth = CosmosPolicy(replace(tiny_patch_checkpoint, model=model))
+    rough = CosmosPolicy(tiny_patch_checkpoint)
+    predictions = [one.predict(observation, 1, planning=KINDS['q']) for one in (smooth, rough)]
+    for sent, raw in zip(*(one.plan.candidates for one in predictions)):
+        np.testing.assert_allclose(sent.chunk, smooth_chunks(
+            raw.chunk, period_s=config.chunk_period_s, cutoff_hz=4.0), atol=1e-6)
+        assert sent.value != raw.value
+    np.testing.assert_array_equal(
+        predictions[0].chunk.positions, predictions[0].plan.winner.chunk)
 
 
 @pytest.mark.parametrize('kind', KINDS)

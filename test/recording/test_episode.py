@@ -43,6 +43,12 @@ def test_relabel_changes_the_label_and_no_other_file(recorded: Path):
     assert before.keys() == after.keys()
 
 
+def test_an_episode_that_is_not_finished_is_not_relabelled(recorded: Path):
+    running = recorded.rename(recorded.with_name(f'{recorded.name}.partial'))
+    with pytest.raises(RecordingError, match='recover it'):
+        relabel(running, EpisodeLabel(outcome='success'))
+
+
 def test_relabel_of_a_folder_without_episode_is_refused(tmp_path: Path):
     with pytest.raises(RecordingError, match='episode.json'):
         relabel(tmp_path, EpisodeLabel(outcome='failure'))

@@ -37,6 +37,7 @@ def test_an_episode_within_all_limits_is_good_without_a_reason():
     (with_images(rate_hz=24.0), 'usable', ['24.0 of 30 Hz', '0.2']),
     (with_images(dropped=100), 'bad', ['dropped', '0.25']),
     (with_images(latency_s=0.2), 'usable', ['latency 0.2 s']),
+    (with_images(latency_s=-0.8), 'bad', ["ahead of the recorder's clock by 0.8 s"]),
     (with_images(backward=1), 'bad', ['backwards']),
     (with_images(messages=0), 'bad', ['no message']),
     (replace(GOOD, required=('/absent',)), 'bad', ['/absent: no message']),

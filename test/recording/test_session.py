@@ -138,6 +138,27 @@ def test_the_last_episode_of_a_finished_batch_can_be_recorded_again():
         session.re_record(2 * S)
 
 
+@pytest.mark.parametrize('ends', ['discard', 'failed'])
+def test_a_good_episode_is_not_set_aside_for_an_attempt_that_is_gone(ends):
+    session = recording(num_episodes=3)
+    session.stop(S)
+    session.saved(S)
+    session.start(2 * S)
+    getattr(session, ends)(3 * S)
+    with pytest.raises(RecordingError, match='no last episode'):
+        session.re_record(4 * S)
+    assert session.num_recorded == 1
+
+
+def test_an_episode_that_could_not_be_set_aside_still_counts():
+    session = recording(num_episodes=2)
+    session.stop(S)
+    session.saved(S)
+    assert session.re_record(2 * S) is Deed.SET_ASIDE
+    session.not_set_aside()
+    assert session.num_recorded == 1 and session.re_record(3 * S) is Deed.SET_ASIDE
+
+
 def test_a_bad_episode_is_recorded_again_only_where_the_plan_says_so():
     for re_records_bad, deed, recorded in ((True, Deed.SET_ASIDE, 0), (False, Deed.NOTHING, 1)):
         session = recording(num_episodes=2, re_records_bad=re_records_bad)

@@ -68,6 +68,14 @@ def test_partial_successes_keep_their_worth(small_config):
     assert dataset[0].values.max() == pytest.approx(0.0, abs=1e-6)
 
 
+def test_a_task_done_in_part_is_worth_nothing_where_only_success_counts(small_config):
+    dataset = training_set(
+        small_config, [labelled('good'), labelled('half', score=0.5)], batch_size=64,
+        samples=SampleSettings(
+            demonstration_share=0.0, success_share=0.0, partial_scores=False))
+    assert (dataset[0].values == -1).all()
+
+
 def test_a_chunk_repeats_the_last_action_after_the_end():
     actions = np.arange(10.0)[:, None]
     assert action_chunk(actions, 7, 5)[:, 0].tolist() == [7, 8, 9, 9, 9]

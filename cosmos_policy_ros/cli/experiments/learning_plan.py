@@ -24,12 +24,16 @@ from cosmos_policy_ros.diffusion.checkpoint_paths import find_checkpoint
 from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.evaluation.evaluation_result import load_result
 from cosmos_policy_ros.spec.aloha import CHUNK_PERIOD_S
-from cosmos_policy_ros.training.settings import small_model_settings, TrainingSettings
+from cosmos_policy_ros.training.settings import (
+    NoiseSettings, small_model_settings, TrainingSettings)
 
 # 10 % policy, 45 % world-model and 45 % value samples, as the published planning model.
 REFINEMENT_SHARE = 0.1
 # Trained weights need no plateau: at the full rate they first unlearn for minutes.
 _REFINEMENT_RATE = 0.5
+# A single denoising step is one call at the highest level, 80: levels from 66 to 93, that is these
+# times the root of eleven latent frames, are all that matters then.
+_ONE_STEP_NOISE = NoiseSettings(uniform_low=20.0, uniform_high=28.0, uniform_share=1.0)
 _REFINED_MODEL, _Q_MODEL = 'refined', 'refined_q'
 
 
@@ -89,9 +93,9 @@ class LearningPlan:
             self._refine(_REFINED_MODEL, 'v_next', 'refine world model and value (v_next)'),
             *([self._refine(_Q_MODEL, 'q', 'refine the Q value')] if options.q else [])]
         evaluations = [self._evaluate(way, title) for way, title in (
-            (UNREFINED, 'evaluate planning with the policy itself'),
             (REFINED, 'evaluate planning with the refined model'),
-            (Q, 'evaluate planning with the refined Q value')) if way in self.evaluations]
+            (Q, 'evaluate planning with the refined Q value'),
+            (UNREFINED, 'evaluate planning with the policy itself')) if way in self.evaluations]
         videos = [self._film()] if options.videos else []
         return [self._collect(), *training, self._evaluate(DIRECT, 'evaluate the policy'),
                 self._roll_out(), *refinements, *evaluations, *videos]
@@ -137,12 +141,16 @@ class LearningPlan:
 
     def _refine(self, name: str, value_kind: str, title: str) -> Stage:
         settings = _of_new_images(small_model_settings())
+        is_one_step = self._options.future_steps == self._options.value_steps == 1
         training = replace(
             settings, loss=replace(settings.loss, value_kind=value_kind),
             optimiser=replace(
                 settings.optimiser, flat_share=0.0,
                 learning_rate=_REFINEMENT_RATE * settings.optimiser.learning_rate),
-            samples=replace(settings.samples, demonstration_share=REFINEMENT_SHARE))
+            noise=_ONE_STEP_NOISE if is_one_step else settings.noise,
+            samples=replace(
+                settings.samples, demonstration_share=REFINEMENT_SHARE,
+                demonstrations_are_rollouts=False, partial_scores=False))
         minutes = self._options.refinement_minutes
         return training_stage(name, f'{title} for {minutes:g} min', self._training(
             name, minutes, training,
@@ -174,7 +182,7 @@ class LearningPlan:
             episodes=options.episodes, seed=options.evaluation_seed,
             mode='direct' if way == DIRECT else 'planning', num_candidates=options.candidates,
             candidate_spread=options.candidate_spread, common_noise=True, fresh_noise=True,
-            value_kind='q' if way == Q else 'v_next',
+            value_kind={UNREFINED: 'v_full', Q: 'q'}.get(way, 'v_next'),
             denoising_steps=options.denoising_steps, future_steps=options.future_steps,
             value_steps=options.value_steps, timeout_s=options.timeout_s,
             workers=options.workers, device=options.device,
@@ -185,6 +193,7 @@ class LearningPlan:
         return evaluation_stage('roll_out', f'record {count} rollouts', replace(
             self._evaluation(DIRECT), episodes=count, seed=self._options.rollout_seed,
             exploration=self._options.exploration, record=folder / 'rollouts',
+            timeout_s=self._options.rollout_timeout_s,
             recorded_image_rate_hz=self._options.rollout_image_rate_hz,
             output=folder / 'evaluations' / 'rollouts'), self._console)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import cv2
 
-from cosmos_policy_ros.errors import CosmosPolicyError
+from cosmos_policy_ros.errors import CosmosPolicyError, RecordingError
 from cosmos_policy_ros.recording.durable_file import sync_files
 from cosmos_policy_ros.recording.episode import EPISODE_FILE
 from cosmos_policy_ros.recording.exchange.exchange_result import ExchangeResult
@@ -75,7 +75,7 @@ def run_export(
         OSError: If the disk refuses.
     """
     if overwrite:
-        _delete_export(output)
+        _delete_export(output, sources)
     ledger = open_ledger(output, exporter.format_name, _settings(exporter, settings))
     result = ExchangeResult(refused={})
     with alone(output):
@@ -94,8 +94,13 @@ def _settings(exporter: Exporter, settings: ResampleSettings) -> dict[str, Any]:
     return {**asdict(settings), **asdict(exporter)}
 
 
-def _delete_export(output: Path) -> None:
+def _delete_export(output: Path, sources: Sequence[EpisodeSource]) -> None:
     if (output / LEDGER_FILE).exists():
+        for source in sources:
+            if source.path.resolve().is_relative_to(output.resolve()):
+                raise RecordingError(
+                    f'{source.path} lies in the output folder {output}, which would be deleted; '
+                    'choose an output outside the recordings')
         with alone(output):
             shutil.rmtree(output)
 

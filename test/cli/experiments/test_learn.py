@@ -23,7 +23,7 @@ from cosmos_policy_ros.training.prepared_episode import View
 # The loop that all share runs in the first of them.
 pytestmark = pytest.mark.timeout(300)
 STAGES = ['collect', 'train', 'evaluate_direct', 'roll_out', 'refined', 'refined_q',
-          'evaluate_planning', 'evaluate_planning_refined', 'evaluate_planning_q', 'videos']
+          'evaluate_planning_refined', 'evaluate_planning_q', 'evaluate_planning', 'videos']
 WAYS = ['direct', 'planning', 'planning_refined', 'planning_q']
 
 
@@ -61,11 +61,15 @@ def test_models_are_refined_with_the_published_shares_on_rollouts_of_the_policy(
     explored = load_result(loop.output / 'evaluations' / 'rollouts' / 'evaluation.json')
     assert explored.settings['exploration'] == loop.exploration > 0
     assert explored.settings['recorded_image_rate_hz'] == loop.rollout_image_rate_hz == 5
+    assert explored.settings['timeout_s'] == loop.rollout_timeout_s
     for folder, value in (('refined', 'v_next'), ('refined_q', 'q')):
         card = json.loads((loop.output / folder / 'run.json').read_text())
         assert card['training']['samples']['demonstration_share'] == 0.1
         assert card['training']['samples']['world_model_share'] == 0.5
         assert card['training']['samples']['max_image_age_s'] == 0.02
+        assert not card['training']['samples']['demonstrations_are_rollouts']
+        assert not card['training']['samples']['partial_scores']
+        assert card['training']['noise']['uniform_low'] == 20.0
         assert card['training']['optimiser']['learning_rate'] == 1e-3
         assert card['training']['loss']['value_kind'] == value
         assert card['init'] == str(loop.output / 'policy' / 'model')
@@ -82,7 +86,7 @@ def test_each_way_plans_with_its_own_model(loop):
                for way in WAYS}
     assert results['direct'].settings['planning'] is None
     for way, model, value in (
-            ('planning', '', 'v_next'), ('planning_refined', 'refined', 'v_next'),
+            ('planning', '', 'v_full'), ('planning_refined', 'refined', 'v_next'),
             ('planning_q', 'refined_q', 'q')):
         settings = results[way].settings
         assert settings['planning']['num_candidates'] == 2

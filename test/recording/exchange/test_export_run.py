@@ -141,6 +141,14 @@ def test_a_folder_with_other_things_is_refused_even_with_overwrite(
     assert (tmp_path / 'thesis.txt').read_text() == 'ten years of work'
 
 
+def test_recordings_inside_the_output_folder_are_never_deleted(two: list[Path], tmp_path: Path):
+    export(two, tmp_path / 'data')
+    inside = Path(shutil.copytree(two[0], tmp_path / 'data/raw/episode'))
+    with pytest.raises(RecordingError, match='lies in the output folder'):
+        export([inside], tmp_path / 'data', overwrite=True)
+    assert any(inside.glob('*.mcap')) and (tmp_path / 'data/episode_1.hdf5').exists()
+
+
 def test_other_settings_are_named(two: list[Path], tmp_path: Path):
     export(two[:1], tmp_path)
     with pytest.raises(RecordingError, match=r"images 'jpeg', now it is 'mp4'"):
