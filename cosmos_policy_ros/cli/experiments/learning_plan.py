@@ -89,16 +89,15 @@ class LearningPlan:
         """Return the stages, in order."""
         options = self._options
         training = [self._train()] if options.minutes else []
-        refinements = [
-            self._refine(_REFINED_MODEL, 'v_next', 'refine world model and value (v_next)'),
-            *([self._refine(_Q_MODEL, 'q', 'refine the Q value')] if options.q else [])]
-        evaluations = [self._evaluate(way, title) for way, title in (
-            (REFINED, 'evaluate planning with the refined model'),
-            (Q, 'evaluate planning with the refined Q value'),
-            (UNREFINED, 'evaluate planning with the policy itself')) if way in self.evaluations]
+        with_q = [
+            self._refine(_Q_MODEL, 'q', 'refine the Q value'),
+            self._evaluate(Q, 'evaluate planning with the refined Q value')] if options.q else []
         videos = [self._film()] if options.videos else []
         return [self._collect(), *training, self._evaluate(DIRECT, 'evaluate the policy'),
-                self._roll_out(), *refinements, *evaluations, *videos]
+                self._roll_out(),
+                self._refine(_REFINED_MODEL, 'v_next', 'refine world model and value (v_next)'),
+                self._evaluate(REFINED, 'evaluate planning with the refined model'), *with_q,
+                self._evaluate(UNREFINED, 'evaluate planning with the policy itself'), *videos]
 
     def _collect(self) -> Stage:
         options = CollectOptions(

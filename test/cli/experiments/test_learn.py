@@ -22,8 +22,9 @@ from cosmos_policy_ros.training.prepared_episode import View
 
 # The loop that all share runs in the first of them.
 pytestmark = pytest.mark.timeout(300)
-STAGES = ['collect', 'train', 'evaluate_direct', 'roll_out', 'refined', 'refined_q',
-          'evaluate_planning_refined', 'evaluate_planning_q', 'evaluate_planning', 'videos']
+STAGES = ['collect', 'train', 'evaluate_direct', 'roll_out', 'refined',
+          'evaluate_planning_refined', 'refined_q', 'evaluate_planning_q', 'evaluate_planning',
+          'videos']
 WAYS = ['direct', 'planning', 'planning_refined', 'planning_q']
 
 
