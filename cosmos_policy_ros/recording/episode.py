@@ -61,6 +61,11 @@ USUAL_SCORES = {Outcome.SUCCESS: 1.0, Outcome.FAILURE: 0.0}
 """Scores of the outcomes that tell one; of the others somebody has to say it."""
 
 
+def known_score(label: EpisodeLabel) -> float | None:
+    """Return the score of a label, or that of its outcome; None if neither tells one."""
+    return USUAL_SCORES.get(label.outcome) if label.score is None else label.score
+
+
 @dataclass(frozen=True, kw_only=True)
 class EpisodeMetadata:
     """What is known about an episode besides its messages.

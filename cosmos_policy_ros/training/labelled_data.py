@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cosmos_policy_ros.errors import RecordingError
 from cosmos_policy_ros.recording.episode import (
-    EpisodeMetadata, load_metadata, Outcome, USUAL_SCORES)
+    EpisodeMetadata, known_score, load_metadata, Outcome)
 from cosmos_policy_ros.recording.step import SteppedEpisode
 from cosmos_policy_ros.training.prepared_episode import (
     episode_identity, find_episodes, is_prepared, load_prepared, prepare_episode, View)
@@ -136,7 +136,7 @@ def _prepare(
 def _source(path: Path, view: View) -> EpisodeSource:
     metadata = load_metadata(path)
     label = metadata.label
-    score = USUAL_SCORES.get(label.outcome) if label.score is None else label.score
+    score = known_score(label)
     if score is None or label.outcome is Outcome.UNLABELLED:
         raise RecordingError(f'episode {path} is {label.outcome.value} without a score; label it '
                              'with an outcome, and a partial one with a score')

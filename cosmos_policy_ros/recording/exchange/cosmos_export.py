@@ -19,6 +19,7 @@ import numpy as np
 
 from cosmos_policy_ros.errors import RecordingError
 from cosmos_policy_ros.recording.durable_file import replace_durably, write_durably
+from cosmos_policy_ros.recording.episode import known_score, Outcome
 from cosmos_policy_ros.recording.exchange.exporter import (
     check_name_is_free, episode_facts, move)
 from cosmos_policy_ros.recording.exchange.hdf5_episode import (
@@ -53,6 +54,11 @@ class CosmosExporter:
 
     def write(self, episode: SteppedEpisode, folder: Path) -> dict[str, Any]:
         """Write an episode, see `Exporter`."""
+        outcome = episode.metadata.label.outcome
+        if outcome in (Outcome.FAILURE, Outcome.PARTIAL):
+            raise RecordingError(
+                f'episode {episode.name} is labelled {outcome.value}; whoever reads '
+                f'{self.format_name} takes every episode for a success, cosmos_rollout has others')
         rows, scaled, step = JointRows(), _Scaled(), None
         with _open_videos(folder, episode) as videos:
             for step in episode:
@@ -115,6 +121,11 @@ class CosmosRolloutExporter:
 
     def write(self, episode: SteppedEpisode, folder: Path) -> dict[str, Any]:
         """Write an episode, see `Exporter`."""
+        label = episode.metadata.label
+        if known_score(label) is None:
+            raise RecordingError(
+                f'episode {episode.name} is {label.outcome.value} without a score, which whoever '
+                f'reads {self.format_name} takes for a failure; label it first')
         rows = JointRows()
         with h5py.File(folder / _FILE, 'w') as file:
             write_images = self._write_jpegs if self.images == 'jpeg' else self._write_videos

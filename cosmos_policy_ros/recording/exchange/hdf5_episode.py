@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from cosmos_policy_ros.errors import RecordingError
-from cosmos_policy_ros.recording.episode import Outcome
+from cosmos_policy_ros.recording.episode import known_score, Outcome
 from cosmos_policy_ros.recording.step import Step, SteppedEpisode
 from cosmos_policy_ros.spec.aloha import ALOHA
 
@@ -56,11 +56,12 @@ class JointRows:
 def save_attributes(file: h5py.File, episode: SteppedEpisode) -> None:
     """Write what is known of an episode under the names that rollouts have, and ours."""
     metadata = episode.metadata
-    score = metadata.label.score
     is_success = metadata.label.outcome == Outcome.SUCCESS
+    score = known_score(metadata.label)
+    if score is not None:
+        file.attrs['success_score'] = score
     file.attrs.update({
         'sim': False, 'task_description': metadata.task, 'success': is_success,
-        'success_score': float(is_success) if score is None else score,
         'outcome': metadata.label.outcome.value, 'user_description': metadata.label.note,
         'policy_name': metadata.checkpoint, 'user_name': metadata.operator,
         'mode': metadata.mode, 'robot': metadata.robot,

@@ -12,7 +12,8 @@ import h5py
 import numpy as np
 
 from cosmos_policy_ros.errors import RecordingError
-from cosmos_policy_ros.recording.episode import EpisodeLabel, EpisodeMetadata, Outcome
+from cosmos_policy_ros.recording.episode import (
+    EpisodeLabel, EpisodeMetadata, Outcome, USUAL_SCORES)
 from cosmos_policy_ros.recording.exchange.cosmos_export import JPEG_ARRAYS
 from cosmos_policy_ros.recording.exchange.hdf5_episode import (
     ACTION, EFFORT, IMAGES, open_hdf5, QPOS, QVEL, read_matrix, VIDEO_PATHS)
@@ -179,7 +180,7 @@ def _label(
         'outcome', (Outcome.SUCCESS if is_success else Outcome.FAILURE).value))
     try:
         return EpisodeLabel(
-            outcome=outcome, score=float(attributes.get('success_score', float(is_success))),
+            outcome=outcome, score=attributes.get('success_score', USUAL_SCORES.get(outcome)),
             note=str(attributes.get('user_description', '')))
     except RecordingError as error:
         raise RecordingError(f'{path}: {error}') from error

@@ -149,6 +149,27 @@ def test_recordings_inside_the_output_folder_are_never_deleted(two: list[Path], 
     assert any(inside.glob('*.mcap')) and (tmp_path / 'data/episode_1.hdf5').exists()
 
 
+@pytest.mark.parametrize('exporter, outcome, word', [
+    (CosmosExporter(), 'failure', 'labelled failure'),
+    (CosmosExporter(), 'partial', 'labelled partial'),
+    (CosmosRolloutExporter(), 'unlabelled', 'unlabelled without a score'),
+    (CosmosRolloutExporter(), 'partial', 'partial without a score')])
+def test_what_readers_would_take_for_another_outcome_is_refused(
+        two: list[Path], tmp_path: Path, exporter: object, outcome: str, word: str):
+    copy = Path(shutil.copytree(two[0], tmp_path / 'episode'))
+    relabel(copy, EpisodeLabel(outcome=outcome))
+    result = export([copy], tmp_path / 'out', exporter)
+    assert result.written == 0 and word in result.refused[str(copy)]
+
+
+def test_a_part_that_nobody_scored_is_not_exported_as_nothing(two: list[Path], tmp_path: Path):
+    copy = Path(shutil.copytree(two[0], tmp_path / 'episode'))
+    relabel(copy, EpisodeLabel(outcome='partial'))
+    assert export([copy], tmp_path / 'out', AlohaExporter()).written == 1
+    with h5py.File(tmp_path / 'out/episode_0.hdf5') as file:
+        assert 'success_score' not in file.attrs and file.attrs['outcome'] == 'partial'
+
+
 def test_other_settings_are_named(two: list[Path], tmp_path: Path):
     export(two[:1], tmp_path)
     with pytest.raises(RecordingError, match=r"images 'jpeg', now it is 'mp4'"):
