@@ -85,7 +85,10 @@ class ArmNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Connect; nothing is commanded yet."""
-        return lifecycle.guarded(self, self._configure)
+        result = lifecycle.guarded(self, self._configure)
+        if result != lifecycle.SUCCESS:
+            self._controller = None
+        return result
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Allow motion; start at once if asked to."""
