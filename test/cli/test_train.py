@@ -88,7 +88,10 @@ def test_a_value_is_for_planning_once_it_saw_failures(place, tiny_patch_config):
     for i in (20, 21, 22):
         _write_episode(place, View.of(tiny_patch_config), i, mode='direct',
                        label=EpisodeLabel(outcome='failure'))
-    assert train(place, 'after', '--steps', '1', '--value-kind', 'v_next') == 0
+    assert train(place, 'after', '--steps', '1', '--value-kind', 'v_next',
+                 '--no-demonstrations-are-rollouts') == 0
+    assert json.loads((place / 'after' / 'run.json').read_text())['validation'], (
+        'demonstrations are set aside and looked at though no rollout is')
     after = load_checkpoint(place / 'after' / 'model').model.config
     assert after.trained_values == ('v_next',)
     assert after.arm_order == ('left', 'right')

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from rich.console import Console
@@ -42,8 +42,8 @@ def validate_checkpoint(
         return {'validation': []}
     samples = TrainingSet(
         data.held_out, config=loaded.model.config, statistics=loaded.statistics,
-        texts=loaded.text_embeddings.by_task, samples=options.training.samples, batch_size=1,
-        seed=0)
+        texts=loaded.text_embeddings.by_task, batch_size=1, seed=0,
+        samples=replace(options.training.samples, demonstration_share=1.0))
     reports = validate(
         loaded.model, samples.fixed(options.validation_samples, seed=0).to(device),
         loaded.statistics, num_steps)

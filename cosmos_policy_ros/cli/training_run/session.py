@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 import os
 from pathlib import Path
@@ -30,6 +30,7 @@ from cosmos_policy_ros.training.budget import Budget, Stopwatch
 from cosmos_policy_ros.training.loss import TrainingBatch
 from cosmos_policy_ros.training.memory import step_memory
 from cosmos_policy_ros.training.run_folder import RunFolder
+from cosmos_policy_ros.training.settings import SampleSettings
 from cosmos_policy_ros.training.sharding import gathered_model
 from cosmos_policy_ros.training.training_set import LabelledEpisode, TrainingSet
 from cosmos_policy_ros.training.validation import validate
@@ -110,7 +111,7 @@ class Session:
             item.task for item in (*self._data.learned, *self._data.held_out)})
         self._statistics = find_statistics(
             options, self._config, self._data, newest, self._console)
-        self._set = self._training_set(self._data.learned)
+        self._set = self._training_set(self._data.learned, options.training.samples)
         self._card = describe_run(options, self._config, self._data)
         self._trainer = build_trainer(options, self._config, newest, self._device)
         self._before_s = 0.0
@@ -216,7 +217,9 @@ class Session:
         if not self._data.held_out:
             return []
         if self._validation_batch is None:
-            self._validation_batch = self._training_set(self._data.held_out).fixed(
+            # What was set aside are demonstrations: there are policy samples of them, no others.
+            samples = replace(self._options.training.samples, demonstration_share=1.0)
+            self._validation_batch = self._training_set(self._data.held_out, samples).fixed(
                 self._options.validation_samples, seed=0).to(self._device)
         steps = sorted({1, self._config.num_denoising_steps})
         with self._trainer.mean_weights() as model:
@@ -225,11 +228,13 @@ class Session:
             view.show_validation(self._trainer.step, reports)
         return [asdict(report) for report in reports]
 
-    def _training_set(self, episodes: list[LabelledEpisode]) -> TrainingSet:
+    def _training_set(
+        self, episodes: list[LabelledEpisode], samples: SampleSettings,
+    ) -> TrainingSet:
         training = self._options.training
         return TrainingSet(
             episodes, config=self._config, statistics=self._statistics,
-            texts=self._texts.by_task, samples=training.samples, noise=training.noise,
+            texts=self._texts.by_task, samples=samples, noise=training.noise,
             batch_size=training.batches.batch_size, seed=training.batches.seed,
             rank=self._rank, num_processes=num_processes())
 
