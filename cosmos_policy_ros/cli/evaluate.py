@@ -141,7 +141,10 @@ def _print(console: Console, result: EvaluationResult, output: Path) -> None:
     if ranking is not None:
         table.add_row('value', f'of a success above that of a failure in {ranking:.0%} of pairs')
     if result.value_spread is not None:
-        table.add_row('candidates', f'{result.value_spread:.4f} apart in value (median of plans)')
+        motion = ('' if result.chunk_spread is None
+                  else f', {result.chunk_spread:.4f} rad in motion (rms)')
+        table.add_row('candidates',
+                      f'{result.value_spread:.4f} apart in value{motion}; medians of plans')
     for reason, count in _stops(result).items():
         table.add_row('arms stopped', f'{count}: {escape(reason)}')
     if not result.settings['is_live']:

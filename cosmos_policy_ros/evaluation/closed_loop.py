@@ -101,7 +101,7 @@ class _Episode:
         self._num_images = 0
         self._pending: tuple[int, Prediction] | None = None
         self._values: list[float] = []
-        self._spreads: list[float] = []
+        self._spreads: list[tuple[float, float]] = []
         self._seed = 0
         self._furthest = robot.status
         self._rendering_ns = self._inference_ns = 0
@@ -177,8 +177,9 @@ class _Episode:
         self._inference_ns += self._clock() - began_ns
         prediction = self._explored(prediction)
         self._values.append(prediction.value)
-        if prediction.plan is not None and prediction.plan.value_spread is not None:
-            self._spreads.append(prediction.plan.value_spread)
+        plan = prediction.plan
+        if plan is not None and plan.value_spread is not None:
+            self._spreads.append((plan.value_spread, plan.chunk_spread))
         self._pending = now_ns + round(settings.latency_s * NS_PER_S), prediction
 
     def _noise_seed(self, stamp_ns: int) -> int:
@@ -223,7 +224,8 @@ class _Episode:
             score=1.0 if is_success else self._furthest.share,
             duration_s=(self._robot.now_ns - START_NS) / NS_PER_S,
             num_queries=len(self._values), values=tuple(self._values),
-            value_spreads=tuple(self._spreads),
+            value_spreads=tuple(value for value, _ in self._spreads),
+            chunk_spreads=tuple(chunk for _, chunk in self._spreads),
             stop_reason=f'{arms.reason.value}: {arms.detail}' if arms.is_fault else '',
             times=ComputeTimes(
                 physics_s=physics_ns / NS_PER_S, rendering_s=self._rendering_ns / NS_PER_S,

@@ -82,6 +82,12 @@ class EvaluationResult:
         return median(spreads) if spreads else None
 
     @property
+    def chunk_spread(self) -> float | None:
+        """The same of their chunks, see `Plan.chunk_spread`."""
+        spreads = [spread for rollout in self.rollouts for spread in rollout.chunk_spreads]
+        return median(spreads) if spreads else None
+
+    @property
     def cost_per_virtual_s(self) -> ComputeTimes:
         """Wall time that one virtual second took."""
         virtual_s = sum(rollout.duration_s for rollout in self.rollouts)
@@ -110,6 +116,7 @@ class EvaluationResult:
                         'failures_by_stage': self.stages,
                         'value_ranking': self.value_ranking,
                         'value_spread': self.value_spread,
+                        'chunk_spread': self.chunk_spread,
                         'inference_per_query_s': self.inference_per_query_s,
                         'cost_per_virtual_s': vars(self.cost_per_virtual_s)},
             'settings': dict(self.settings),

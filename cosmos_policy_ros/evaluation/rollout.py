@@ -103,6 +103,7 @@ class Rollout:
         num_queries: Chunks asked for.
         values: Value of every chunk.
         value_spreads: How far the candidates of every plan that compared some were apart in value.
+        chunk_spreads: How far the chunks of the same plans were apart, see `Plan.chunk_spread`.
         stop_reason: Why the arms stopped by themselves; empty if they did not.
         times: Wall time.
         episode: Folder of the recorded episode; empty if it was not recorded.
@@ -116,6 +117,7 @@ class Rollout:
     num_queries: int
     values: tuple[float, ...] = ()
     value_spreads: tuple[float, ...] = ()
+    chunk_spreads: tuple[float, ...] = ()
     stop_reason: str = ''
     times: ComputeTimes
     episode: str = ''
@@ -129,4 +131,5 @@ class Rollout:
         """Return the rollout that `to_json` made that of."""
         return cls(**{**content, 'values': tuple(content['values']),
                       'value_spreads': tuple(content.get('value_spreads', ())),
+                      'chunk_spreads': tuple(content.get('chunk_spreads', ())),
                       'times': ComputeTimes(**content['times'])})

@@ -144,6 +144,18 @@ class Plan:
         values = [candidate.value for candidate in self.candidates if candidate.is_complete]
         return max(values) - min(values) if len(values) > 1 else None
 
+    @property
+    def chunk_spread(self) -> float | None:
+        """How far the chunks are from their mean; None with fewer than two.
+
+        Root mean square over candidates, steps and joints in [rad], of grippers in shares of
+        their travel.
+        """
+        if len(self.candidates) < 2:
+            return None
+        chunks = np.stack([candidate.chunk for candidate in self.candidates])
+        return float(np.sqrt(chunks.var(axis=0).mean()))
+
 
 def best_candidate(candidates: tuple[Candidate, ...]) -> int:
     """Return the index of the highest value, of the earliest among equals; 0 if none is valued."""

@@ -133,20 +133,23 @@ def test_queries_follow_the_horizon_and_never_overlap(latency_s):
     assert (gaps_ms >= max(400, latency_s * 1000)).all() and (gaps_ms <= 440).all()
 
 
-def test_a_rollout_tells_how_far_candidates_were_apart_in_value():
+def test_a_rollout_tells_how_far_candidates_were_apart():
     class Planning(Waving):
         def predict(self, observation, seed, **options):
             prediction = super().predict(observation, seed, **options)
             values = (0.5, 0.5 + 0.1 * len(self.seeds))
             return replace(prediction, plan=Plan(
                 candidates=tuple(Candidate(
-                    seed=seed + index, chunk=prediction.chunk.positions, value=value,
+                    seed=seed + index, value=value,
+                    chunk=prediction.chunk.positions + 0.02 * index,
                     member_values=np.full((1, 1, 1), value))
                     for index, value in enumerate(values)),
                 winner_index=1, num_requested=2, value_kind='q', aggregation='average',
                 search_depth=1, reason=COMPLETE))
     assert run_waving(Waving()).value_spreads == ()
-    assert run_waving(Planning()).value_spreads == pytest.approx((0.1, 0.2))
+    planned = run_waving(Planning())
+    assert planned.value_spreads == pytest.approx((0.1, 0.2))
+    assert planned.chunk_spreads == pytest.approx((0.01, 0.01))
 
 
 def test_arms_that_refuse_a_leap_end_the_episode():

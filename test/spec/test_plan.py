@@ -44,8 +44,8 @@ def test_another_candidate_never_lowers_the_value_of_the_winner(values, added):
 def test_a_plan_counts_what_was_valued():
     told = plan([0.25, None, 0.75], num_requested=4)
     assert (told.num_counted, told.num_values_counted) == (2, 4)
-    assert told.winner.seed == 2 and told.value_spread == 0.5
-    assert plan([0.5]).value_spread is None
+    assert told.winner.seed == 2 and told.value_spread == 0.5 and told.chunk_spread == 0
+    assert plan([0.5]).value_spread is None and plan([0.5]).chunk_spread is None
 
 
 @pytest.mark.parametrize('reason', REASONS)
