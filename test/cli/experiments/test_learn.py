@@ -160,7 +160,7 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint(copy, monkeypatch):
     ({'demonstrations': 3}, 'collect', 'demonstrations was 1, now 3'),
     ({'minutes': 5.0}, 'train', 'minutes was 0.01, now 5.0'),
     ({'evaluation_seed': 6000}, 'evaluate_direct', 'seed was 5000, now 6000'),
-    ({'candidates': 4}, 'evaluate_planning', 'planning.num_candidates was 2, now 4')])
+    ({'candidates': 4}, 'evaluate_planning_refined', 'planning.num_candidates was 2, now 4')])
 def test_other_settings_than_those_of_a_stage_that_is_done_are_refused(
         loop, changes, stage, text):
     with pytest.raises(CosmosPolicyError) as caught:
