@@ -39,14 +39,12 @@ class WorkerPool(ProcessPoolExecutor):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> bool | None:
-        """Wait for the processes; do not after an error."""
+        """Wait for the processes; after an error, end them first."""
         if kind is not None:
-            self.shutdown(wait=False, cancel_futures=True)
-            children = multiprocessing.active_children()
-            for child in children:
+            for child in multiprocessing.active_children():
                 child.terminate()
-            for child in children:
-                child.join()
+            # The executor's own thread waits for the processes: two who wait miss one another.
+            self.shutdown(wait=True, cancel_futures=True)
         return super().__exit__(kind, error, trace)
 
 
