@@ -54,6 +54,7 @@ class CollectOptions:
     robot: str = 'interbotix'
 
 
+STOPPED = 130
 _options: CollectOptions | None = None
 
 
@@ -86,7 +87,12 @@ def collect(options: CollectOptions) -> int:
     run with the same options goes on where the first one ended.
     """
     console = Console()
-    collection = collect_demonstrations(options, console)
+    try:
+        collection = collect_demonstrations(options, console)
+    except KeyboardInterrupt:
+        console.print(f'[yellow]stopped; what is done stays in {options.output}, and the same '
+                      'command goes on[/]', soft_wrap=True, highlight=False)
+        return STOPPED
     console.print(f'{collection.num_kept} demonstrations in {options.output}; '
                   f'{collection.num_failed} failed attempts in {options.output / FAILURES}',
                   soft_wrap=True)
