@@ -178,9 +178,12 @@ def _label(
     is_success = bool(attributes.get('success', False))
     outcome = str(attributes.get(
         'outcome', (Outcome.SUCCESS if is_success else Outcome.FAILURE).value))
+    # HDF5 gives numbers of its own types.
+    score = (float(attributes['success_score']) if 'success_score' in attributes
+             else USUAL_SCORES.get(outcome))
     try:
         return EpisodeLabel(
-            outcome=outcome, score=attributes.get('success_score', USUAL_SCORES.get(outcome)),
+            outcome=outcome, score=score,
             note=str(attributes.get('user_description', '')))
     except RecordingError as error:
         raise RecordingError(f'{path}: {error}') from error

@@ -83,6 +83,16 @@ def test_who_drove_and_how_it_ended_is_told_where_files_do_not_say_it(
     assert (metadata.mode, metadata.label.outcome, metadata.label.score) == (mode, outcome, score)
 
 
+@pytest.mark.parametrize('score', [1, np.int64(1), np.float32(0.5), 0.5])
+def test_a_score_of_any_type_of_number_is_read(
+        write_aloha: Callable[..., Path], tmp_path: Path, robot_messages: None, score: Any):
+    path = write_aloha()
+    with h5py.File(path, 'a') as file:
+        file.attrs.update({'success': True, 'success_score': score})
+    assert run(path, tmp_path / 'out').written == 1
+    assert load_metadata(tmp_path / 'out/episode_0').label.score == float(score)
+
+
 def test_importing_again_skips_what_is_there(
         write_aloha: Callable[..., Path], tmp_path: Path, robot_messages: None):
     for number in range(3):
