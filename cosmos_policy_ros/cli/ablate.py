@@ -10,7 +10,7 @@ from typing import Annotated
 from rich.console import Console
 import tyro
 
-from cosmos_policy_ros.cli.learn import STOPPED
+from cosmos_policy_ros.cli.stopped import say_stopped
 from cosmos_policy_ros.cli.task_name import TaskName
 
 
@@ -78,7 +78,5 @@ def ablate(options: AblateOptions) -> int:
     try:
         run_ablations(options, console)
     except KeyboardInterrupt:
-        console.print(f'[yellow]stopped; what is done stays in {options.output}, and the same '
-                      'command goes on[/]', soft_wrap=True, highlight=False)
-        return STOPPED
+        return say_stopped(console, options.output)
     return 0

@@ -16,6 +16,7 @@ import tyro
 
 from cosmos_policy_ros import __version__
 from cosmos_policy_ros.bringup import load_preset
+from cosmos_policy_ros.cli.stopped import say_stopped
 from cosmos_policy_ros.cli.task_name import TaskName
 from cosmos_policy_ros.worker_pool import WorkerPool
 from cosmos_policy_ros.evaluation.demonstration import (
@@ -54,7 +55,6 @@ class CollectOptions:
     robot: str = 'interbotix'
 
 
-STOPPED = 130
 _options: CollectOptions | None = None
 
 
@@ -90,9 +90,7 @@ def collect(options: CollectOptions) -> int:
     try:
         collection = collect_demonstrations(options, console)
     except KeyboardInterrupt:
-        console.print(f'[yellow]stopped; what is done stays in {options.output}, and the same '
-                      'command goes on[/]', soft_wrap=True, highlight=False)
-        return STOPPED
+        return say_stopped(console, options.output)
     console.print(f'{collection.num_kept} demonstrations in {options.output}; '
                   f'{collection.num_failed} failed attempts in {options.output / FAILURES}',
                   soft_wrap=True)

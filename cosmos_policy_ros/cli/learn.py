@@ -10,9 +10,8 @@ from typing import Annotated
 from rich.console import Console
 import tyro
 
+from cosmos_policy_ros.cli.stopped import say_stopped
 from cosmos_policy_ros.cli.task_name import TaskName
-
-STOPPED = 130
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,9 +114,7 @@ def learn(options: LearnOptions) -> int:
     try:
         run_learning(quick(options) if options.quick else options, console)
     except KeyboardInterrupt:
-        console.print(f'[yellow]stopped; what is done stays in {options.output}, and the same '
-                      'command goes on[/]', soft_wrap=True, highlight=False)
-        return STOPPED
+        return say_stopped(console, options.output)
     return 0
 
 

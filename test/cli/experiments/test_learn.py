@@ -10,8 +10,9 @@ import pytest
 from cosmos_policy_ros.cli import evaluation_run
 from cosmos_policy_ros.cli.collect import Collection
 from cosmos_policy_ros.cli.experiments import learning_plan
-from cosmos_policy_ros.cli.learn import learn, LearnOptions, quick, STOPPED
+from cosmos_policy_ros.cli.learn import learn, LearnOptions, quick
 from cosmos_policy_ros.cli.main import main
+from cosmos_policy_ros.cli.stopped import STOPPED
 from cosmos_policy_ros.diffusion.checkpoint_config import read_checkpoint_config
 from cosmos_policy_ros.diffusion.checkpoint_files import checkpoint_files
 from cosmos_policy_ros.errors import CosmosPolicyError
