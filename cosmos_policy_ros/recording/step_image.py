@@ -61,11 +61,16 @@ class StepImage:
                 f'compressed image of {len(self._encoded)} bytes cannot be decoded')
         return image if self._is_swapped else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
+    @property
+    def recorded_jpeg(self) -> bytes | None:
+        """The JPEG that was recorded; None if there is none, or its red and blue are exchanged."""
+        is_jpeg = self._encoded is not None and self._encoded.startswith(_JPEG_MAGIC)
+        return self._encoded if is_jpeg and not self._is_swapped else None
+
     @cached_property
     def jpeg(self) -> bytes:
         """The image as JPEG; as it was recorded where that was JPEG, else of quality 95."""
-        is_jpeg = self._encoded is not None and self._encoded.startswith(_JPEG_MAGIC)
-        return self._encoded if is_jpeg and not self._is_swapped else encode_jpeg(self.pixels)
+        return encode_jpeg(self.pixels) if self.recorded_jpeg is None else self.recorded_jpeg
 
 
 def encode_jpeg(pixels: np.ndarray, *, quality: int = 95, is_swapped: bool = False) -> bytes:

@@ -167,20 +167,21 @@ class CosmosRolloutExporter:
             for step in episode:
                 rows.add(step)
                 for camera, image in step.images.items():
-                    videos[camera].add(image.pixels)
+                    videos[camera].add(image)
         return episode_facts(episode, step)
 
 
 class _Scaled:
-    """Scales images; the same image again is the same array."""
+    """Scales images; the same image again is the same object."""
 
     def __init__(self) -> None:
-        self._last: dict[str, tuple[StepImage, np.ndarray]] = {}
+        self._last: dict[str, tuple[StepImage, StepImage]] = {}
 
-    def __call__(self, camera: str, image: StepImage) -> np.ndarray:
+    def __call__(self, camera: str, image: StepImage) -> StepImage:
         if camera not in self._last or self._last[camera][0] is not image:
-            self._last[camera] = (image, cv2.resize(
-                image.pixels, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_CUBIC))
+            pixels = cv2.resize(
+                image.pixels, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_CUBIC)
+            self._last[camera] = image, StepImage(image.stamp_ns, pixels=pixels)
         return self._last[camera][1]
 
 

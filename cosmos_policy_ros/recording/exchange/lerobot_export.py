@@ -114,7 +114,7 @@ def _add(
     for name, field in _VECTORS.items():
         rows[name].append(getattr(step, field))
     for camera, image in step.images.items():
-        videos[camera].add(image.pixels)
+        videos[camera].add(image)
         if step.index % _STATS_EVERY == 0:
             images[camera].add(image.pixels)
 

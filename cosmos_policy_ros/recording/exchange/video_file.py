@@ -8,10 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 
 from cosmos_policy_ros.errors import RecordingError
+from cosmos_policy_ros.recording.exchange.yuv_image import YuvConverter
+from cosmos_policy_ros.recording.step_image import StepImage
 
 CODEC, PIXEL_FORMAT = 'h264', 'yuv420p'
 # On camera images no larger, no worse and a third of the work of the presets after it.
@@ -19,7 +20,7 @@ _PRESET = 'ultrafast'
 
 
 class VideoFileWriter:
-    """Writes RGB images of one size as H.264. Use it in a `with` statement."""
+    """Writes images of one size as H.264. Use it in a `with` statement."""
 
     def __init__(
         self, path: Path, rate_hz: Fraction, *, gop: int, crf: int,
@@ -41,7 +42,8 @@ class VideoFileWriter:
         # Episodes are encoded in parallel, one process each.
         self._stream.codec_context.thread_count = 1
         self._stream.codec_context.gop_size = gop
-        self._shown: np.ndarray | None = None
+        self._converter = YuvConverter()
+        self._shown: StepImage | None = None
         self._frame: av.VideoFrame | None = None
         self._size: tuple[int, int] | None = None
         self._count = 0
@@ -56,35 +58,31 @@ class VideoFileWriter:
             self._container.mux(self._stream.encode())
         self._container.close()
 
-    def add(self, pixels: np.ndarray) -> None:
+    def add(self, image: StepImage) -> None:
         """Append an image; the same object again costs no conversion.
 
-        Args:
-            pixels: RGB, shape (H, W, 3), uint8, H and W even.
-
         Raises:
-            RecordingError: If the size is odd or another than before.
+            RecordingError: If it cannot be decoded, or its size is odd or another than before.
         """
-        if pixels is not self._shown:
-            self._check_size(pixels)
-            # BT.601 of limited range, as PyAV would convert, in a quarter of the time, and not
-            # copied: the frame keeps the array.
-            self._frame = av.VideoFrame.from_numpy_buffer(
-                cv2.cvtColor(pixels, cv2.COLOR_RGB2YUV_I420), format=PIXEL_FORMAT)
-            self._shown = pixels
+        if image is not self._shown:
+            planes = self._converter.planes(image)
+            self._check_size(planes)
+            # Not copied: the frame keeps the array.
+            self._frame = av.VideoFrame.from_numpy_buffer(planes, format=PIXEL_FORMAT)
+            self._shown = image
         self._frame.pts = self._count
         self._count += 1
         self._container.mux(self._stream.encode(self._frame))
 
-    def _check_size(self, pixels: np.ndarray) -> None:
-        height, width, _ = pixels.shape
-        if height % 2 or width % 2 or self._size not in (None, (width, height)):
+    def _check_size(self, planes: np.ndarray) -> None:
+        rows, width = planes.shape
+        size = (width, rows * 2 // 3)
+        if self._size not in (None, size):
             raise RecordingError(
-                f'image has {width} x {height} pixels; video needs even sizes and one size for '
-                f'all, the first had {self._size or (width, height)}')
+                f'image has {size[0]} x {size[1]} pixels; video needs one size for all, the '
+                f'first had {self._size[0]} x {self._size[1]}')
         if self._size is None:
-            self._size = (width, height)
-            self._stream.width, self._stream.height = width, height
+            self._size = self._stream.width, self._stream.height = size
 
 
 def read_video(
