@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,7 @@ from cosmos_policy_ros.cli.stopped import say_stopped
 from cosmos_policy_ros.cli.task_name import TaskName
 from cosmos_policy_ros.worker_pool import WorkerPool
 from cosmos_policy_ros.evaluation.demonstration import (
-    Demonstration, DemonstrationSettings, Demonstrator, FAILURES)
+    Demonstration, DemonstrationSettings, Demonstrator, episode_name, FAILURES)
 from cosmos_policy_ros.evaluation.episode_topics import episode_topics
 
 
@@ -38,6 +39,9 @@ class CollectOptions:
         miss_share: Share of grasps that close beside the cube, come up empty and are tried again,
             as a hurried operator's do. A policy that learnt from them misses too, and recovers;
             planning can choose not to miss.
+        takes: How often every scene is shown, alike at first: with two takes and a miss_share of
+            0.5 one misses first and one does not. What one image is followed by differs then, and
+            a policy that learnt from it decides by chance, not by the image.
         recorded_image_rate_hz: Images of each camera that are recorded in [Hz], a whole fraction
             of 25; drawing them is most of what a demonstration costs.
         workers: Processes; each takes one core.
@@ -50,6 +54,7 @@ class CollectOptions:
     seed: int = 1000
     max_disturbance_rad: float = 0.03
     miss_share: float = 0.0
+    takes: int = 1
     recorded_image_rate_hz: float = 25.0
     workers: Annotated[int, tyro.conf.arg(aliases=['-j'])] = 1
     robot: str = 'interbotix'
@@ -75,7 +80,7 @@ class Collection:
 class _Tally:
     kept: int = 0
     failed: int = 0
-    running: dict[Future, int] = field(default_factory=dict)
+    running: set[Future] = field(default_factory=set)
 
 
 def collect(options: CollectOptions) -> int:
@@ -101,8 +106,10 @@ def collect_demonstrations(options: CollectOptions, console: Console) -> Collect
     """Record the demonstrations that are still missing, with a bar on the console.
 
     Raises:
-        CosmosPolicyError: If the robot or the task is unknown, or the disk refuses.
+        CosmosPolicyError: If a setting is impossible, the robot or the task is unknown, or the
+            disk refuses.
     """
+    demonstration_settings(options)
     tally = _Tally()
     with WorkerPool(options.workers, _set_options, options) as pool, \
             _progress(console) as progress:
@@ -113,20 +120,32 @@ def collect_demonstrations(options: CollectOptions, console: Console) -> Collect
     return Collection(num_kept=tally.kept, num_failed=tally.failed)
 
 
+def demonstration_settings(options: CollectOptions) -> DemonstrationSettings:
+    """Return how demonstrations are made.
+
+    Raises:
+        ConfigurationError: If the options are impossible.
+    """
+    return DemonstrationSettings(
+        task=options.task, max_disturbance_rad=options.max_disturbance_rad,
+        miss_share=options.miss_share, takes=options.takes,
+        recorded_image_rate_hz=options.recorded_image_rate_hz, software_version=__version__)
+
+
 def _run(pool: WorkerPool, options: CollectOptions, tally: _Tally) -> Iterator[None]:
     """Try seed after seed, never more than are still wanted at once; yield at every outcome."""
-    seed = options.seed
+    attempts = ((seed, take) for seed in count(options.seed) for take in range(options.takes))
     while tally.kept < options.episodes:
         while (len(tally.running) < min(2 * options.workers, options.episodes - tally.kept)):
-            done = _known_outcome(options.output, seed)
+            attempt = next(attempts)
+            done = _known_outcome(options.output, *attempt)
             if done is None:
-                tally.running[pool.submit(_record, options.output, seed)] = seed
+                tally.running.add(pool.submit(_record, options.output, *attempt))
             else:
                 _count(tally, done)
-            seed += 1
             yield
         for future in wait(tally.running, return_when=FIRST_COMPLETED).done:
-            del tally.running[future]
+            tally.running.remove(future)
             _count(tally, future.result().is_success)
             yield
 
@@ -136,8 +155,8 @@ def _count(tally: _Tally, is_success: bool) -> None:
     tally.failed += not is_success
 
 
-def _known_outcome(output: Path, seed: int) -> bool | None:
-    name = f'episode_{seed:06d}'
+def _known_outcome(output: Path, seed: int, take: int) -> bool | None:
+    name = episode_name(seed, take)
     if (output / name).is_dir():
         return True
     return False if (output / FAILURES / name).is_dir() else None
@@ -148,19 +167,16 @@ def _set_options(options: CollectOptions) -> None:
     _options = options
 
 
-def _record(output: Path, seed: int) -> Demonstration:
-    return _demonstrator().record(output, seed)
+def _record(output: Path, seed: int, take: int) -> Demonstration:
+    return _demonstrator().record(output, seed, take)
 
 
 # Built by the first episode and not by the process: only what an episode raises reaches the user.
 @cache
 def _demonstrator() -> Demonstrator:
     preset = load_preset(_options.robot)
-    return Demonstrator(
-        preset.robot, episode_topics(preset.robot, preset.names), DemonstrationSettings(
-            task=_options.task, max_disturbance_rad=_options.max_disturbance_rad,
-            miss_share=_options.miss_share,
-            recorded_image_rate_hz=_options.recorded_image_rate_hz, software_version=__version__))
+    return Demonstrator(preset.robot, episode_topics(preset.robot, preset.names),
+                        demonstration_settings(_options))
 
 
 def _progress(console: Console) -> Progress:

@@ -24,8 +24,13 @@ class LearnOptions:
         demonstrations: Demonstrations of the scripted expert.
         miss_share: Share of their grasps that close beside the cube, come up empty and are tried
             again, as a hurried operator's do; 0 where the task has no cube.
+        takes: How often every scene is shown, alike at first; with misses, what one image is
+            followed by differs then, and planning has something to choose from.
         demonstration_image_rate_hz: Images of each camera that a demonstration keeps in [Hz], a
             whole fraction of 25; drawing them is most of what it costs.
+        sigma_min: Noise level that chunks are sampled down to, and about which the policy is
+            trained; that of `config` if left out. Well below the 4 of aloha_small, chunks differ
+            as the demonstrations do, where otherwise they are their mean.
         minutes: Time of the training in [min]; 0 takes the weights of `init` as they are.
         init: Checkpoint to begin with; random weights if left out.
         episodes: Episodes of every evaluation, all on the same seeds.
@@ -67,7 +72,9 @@ class LearnOptions:
     task: TaskName = 'transfer_cube_hard'
     demonstrations: int = 220
     miss_share: float = 0.0
+    takes: int = 1
     demonstration_image_rate_hz: float = 25.0
+    sigma_min: float | None = None
     minutes: float = 60.0
     init: str | None = None
     episodes: int = 100

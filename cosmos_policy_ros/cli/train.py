@@ -20,6 +20,9 @@ class TrainOptions:
         data: Folders of recorded episodes; each may also be one episode.
         output: Folder of the run: checkpoints, log and, at the end, `model`.
         config: Known model, or path of a config.json, that says what is to be trained.
+        sigma_min: Noise level that chunks are sampled down to; that of `config` if left out. A
+            lower one lets a policy that saw one image followed by different actions choose one,
+            where a higher one gives their mean; `training.noise.log_mean` must reach it.
         steps: Steps of the run.
         minutes: Time of the run in [min], instead of steps.
         init: Checkpoint, or file of weights, to begin with; random weights if left out. Its
@@ -51,6 +54,7 @@ class TrainOptions:
     data: tuple[Path, ...]
     output: Annotated[Path, tyro.conf.arg(aliases=['-o'])] = Path('training')
     config: str = 'aloha_small'
+    sigma_min: float | None = None
     steps: int | None = None
     minutes: float | None = None
     init: str | None = None

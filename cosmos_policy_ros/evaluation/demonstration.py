@@ -53,18 +53,21 @@ class DemonstrationSettings:
             its own between 0 and this.
         miss_share: Share of grasps that close beside the cube, come up empty and are tried again,
             as a hurried operator's do; at most three before the one that holds.
+        takes: How often every scene is shown. Its takes begin alike; that share of them misses
+            with the first grasp, so that one image is followed by different actions.
         recorded_image_rate_hz: Images of each camera in [Hz], a whole fraction of 25; drawing them
             is most of what a demonstration costs.
         wait_s: How long the expert stands still first in [s].
         software_version: Version of this package.
 
     Raises:
-        ConfigurationError: If a share or a rate is impossible.
+        ConfigurationError: If a share, a number or a rate is impossible.
     """
 
     task: str
     max_disturbance_rad: float = 0.03
     miss_share: float = 0.0
+    takes: int = 1
     recorded_image_rate_hz: float = 25.0
     wait_s: float = 0.1
     software_version: str
@@ -73,6 +76,12 @@ class DemonstrationSettings:
         if not 0 <= self.miss_share < 1:
             raise ConfigurationError(
                 f'miss_share is {self.miss_share}; a share from 0 to below 1 is required')
+        if self.takes < 1:
+            raise ConfigurationError(f'takes is {self.takes}; at least 1 is required')
+        if self.takes > 1 and not self.miss_share:
+            raise ConfigurationError(
+                f'takes is {self.takes}, and without misses they are all the same; give a '
+                'miss_share')
         if not (0 < self.recorded_image_rate_hz < math.inf and math.isclose(
                 self.steps_per_image * self.recorded_image_rate_hz, _RATE_HZ, rel_tol=1e-6)):
             raise ConfigurationError(
@@ -114,19 +123,20 @@ class Demonstrator:
         self._expert = Expert(robot, self._robot.simulation.model, settings.task)
         self._cameras = VirtualCameras(robot, self._robot.simulation)
 
-    def record(self, directory: Path, seed: int) -> Demonstration:
-        """Record the demonstration of a seed.
+    def record(self, directory: Path, seed: int, take: int = 0) -> Demonstration:
+        """Record a demonstration of a seed.
 
         Args:
             directory: Folder that receives the episode; failures go to `failures` inside it.
             seed: Seed of scene, disturbance and sensor noise.
+            take: Which of its takes, from 0.
 
         Raises:
             RecordingError: If the episode exists or the disk refuses.
             PredictionError: If the expert cannot reach what it needs.
         """
-        plan = self._plan(seed)
-        name = f'episode_{seed:06d}'
+        plan = self._plan(seed, take)
+        name = episode_name(seed, take)
         # What an interrupted run left of this attempt comes out the same again.
         for left in (directory / ATTEMPTS).glob(f'{name}*'):
             rmtree(left)
@@ -151,11 +161,12 @@ class Demonstrator:
         """Free the cameras."""
         self._cameras.close()
 
-    def _plan(self, seed: int) -> np.ndarray:
+    def _plan(self, seed: int, take: int) -> np.ndarray:
         self._robot.simulation.reset(seed=seed, now_ns=0)
         return self._expert.plan(
             self._robot.simulation.object_poses(), wait_s=self._settings.wait_s,
-            misses_m=draw_misses(seed, self._settings.miss_share))
+            misses_m=draw_misses(
+                seed, self._settings.miss_share, take_share=take / self._settings.takes))
 
     def _metadata(self, seed: int) -> EpisodeMetadata:
         return EpisodeMetadata(
@@ -198,10 +209,25 @@ class Demonstrator:
                 camera, self._cameras.render(snapshot, camera), snapshot.stamp_ns)
 
 
-def draw_misses(seed: int, miss_share: float) -> list[float]:
-    """Distances from the cube at which a demonstration closes in vain first, in [m]."""
+def episode_name(seed: int, take: int = 0) -> str:
+    """Return the name of a demonstration: `episode_001000`, its next take `episode_001000_2`."""
+    return f'episode_{seed:06d}' + (f'_{take + 1}' if take else '')
+
+
+def draw_misses(seed: int, miss_share: float, *, take_share: float = 0.0) -> list[float]:
+    """Distances from the cube at which a demonstration closes in vain first, in [m].
+
+    Args:
+        seed: Seed of the draw.
+        miss_share: Share of grasps that miss.
+        take_share: Number of the take over that of all, from 0 to below 1. Takes are a systematic
+            sample of the first grasp, as near to `miss_share` as their number allows; all that
+            miss first miss alike.
+    """
     random = np.random.default_rng([seed, 2])
+    is_miss = (random.random() + take_share) % 1 < miss_share
     misses_m = []
-    while len(misses_m) < _MAX_MISSES and random.random() < miss_share:
+    while is_miss:
         misses_m.append(random.choice((-1, 1)) * random.uniform(*_MISS_M))
+        is_miss = len(misses_m) < _MAX_MISSES and random.random() < miss_share
     return misses_m

@@ -172,6 +172,7 @@ def test_adapters_learn_on_top_of_a_checkpoint_and_go_on(place):
     (('--steps', '1', '--optimiser', 'muon', '--shard'), 'torchrun'),
     (('--steps', '1', '--optimiser', 'sgd'), 'optimiser'),
     (('--steps', '1', '--processes', '0'), 'processes is 0'),
+    (('--steps', '1', '--sigma-min', '99'), 'sigma_min 99.0 must be below'),
     (('--steps', '1', '--config', 'unknown'), 'unknown')])
 def test_impossible_wishes_are_refused_in_words(place, capsys, options, text):
     assert train(place, 'run', *options) == 1

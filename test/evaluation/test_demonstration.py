@@ -128,6 +128,37 @@ def test_a_hurried_operator_closes_on_nothing_and_then_does_the_task(tmp_path):
     assert np.count_nonzero(np.diff(is_closed.astype(int)) == 1) == 2
 
 
+def test_takes_of_a_scene_begin_alike_and_part_at_the_first_grasp(tmp_path):
+    hurried = Demonstrator(ALOHA, TOPICS, DemonstrationSettings(
+        task='transfer_cube_hard', miss_share=0.5, takes=2, recorded_image_rate_hz=5.0,
+        software_version='0'))
+    # The first take does not miss, so that the second one does.
+    seed = next(seed for seed in range(SEED, SEED + 99) if not draw_misses(seed, 0.5))
+    takes = [hurried.record(tmp_path, seed, take) for take in (0, 1)]
+    hurried.close()
+    assert [take.path.name for take in takes] == [
+        f'episode_{seed:06d}', f'episode_{seed:06d}_2']
+    readers = [EpisodeReader(take.path) for take in takes]
+    first_images, joints = ([[message.data for message in reader.messages([topic])]
+                             for reader in readers] for topic in (
+        '/cam_high/camera/color/image_rect_raw/compressed', '/follower_right/joint_states'))
+    assert first_images[0][0] == first_images[1][0]
+    assert joints[0][:20] == joints[1][:20] and joints[0][200] != joints[1][200]
+    assert takes[1].duration_s > takes[0].duration_s + 1
+
+
+@pytest.mark.parametrize('takes, miss_share, missing', [(2, 0.5, {1}), (5, 0.4, {2}),
+                                                        (2, 0.25, {0, 1})])
+def test_takes_share_the_misses_among_them(takes, miss_share, missing):
+    draws = [[draw_misses(seed, miss_share, take_share=take / takes) for take in range(takes)]
+             for seed in range(500)]
+    assert {sum(map(bool, scene)) for scene in draws} == missing
+    assert np.mean([[bool(take) for take in scene] for scene in draws]) == pytest.approx(
+        miss_share, abs=0.03)
+    for scene in draws:
+        assert len({tuple(misses) for misses in scene if misses}) <= 1
+
+
 def test_misses_are_drawn_in_their_share_on_either_side_and_repeat():
     draws = [draw_misses(seed, 0.4) for seed in range(2000)]
     assert np.mean([bool(misses) for misses in draws]) == pytest.approx(0.4, abs=0.04)
@@ -139,6 +170,7 @@ def test_misses_are_drawn_in_their_share_on_either_side_and_repeat():
 
 
 @pytest.mark.parametrize('setting', [
+    {'takes': 0, 'miss_share': 0.5}, {'takes': 2},
     {'miss_share': 1.0}, {'miss_share': -0.1}, {'miss_share': float('nan')},
     {'recorded_image_rate_hz': 7.0}, {'recorded_image_rate_hz': 0.0},
     {'recorded_image_rate_hz': 50.0}, {'recorded_image_rate_hz': float('nan')}], ids=str)

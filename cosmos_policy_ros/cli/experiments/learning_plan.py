@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+import math
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from cosmos_policy_ros.cli.collect import collect_demonstrations, CollectOptions
+from cosmos_policy_ros.cli.collect import (
+    collect_demonstrations, CollectOptions, demonstration_settings)
 from cosmos_policy_ros.cli.evaluate import EvaluateOptions, RESULT_NAME
 from cosmos_policy_ros.cli.experiments.evaluation_stage import evaluation_stage
 from cosmos_policy_ros.cli.experiments.learning_report import (
@@ -103,15 +105,16 @@ class LearningPlan:
         options = CollectOptions(
             output=self._folder / 'demonstrations', task=self._options.task,
             episodes=self._options.demonstrations, seed=self._options.demonstration_seed,
-            miss_share=self._options.miss_share,
+            miss_share=self._options.miss_share, takes=self._options.takes,
             recorded_image_rate_hz=self._options.demonstration_image_rate_hz,
             workers=max(1, self._options.workers))
+        demonstration_settings(options)
         return Stage(
             name='collect', title=f'collect {options.episodes} demonstrations',
             results=[options.output], run=lambda: self._collect_unseen(options),
             settings={'task': options.task, 'demonstrations': options.episodes,
                       'seed': options.seed, 'max_disturbance_rad': options.max_disturbance_rad,
-                      'miss_share': options.miss_share,
+                      'miss_share': options.miss_share, 'takes': options.takes,
                       'recorded_image_rate_hz': options.recorded_image_rate_hz,
                       'robot': options.robot})
 
@@ -133,6 +136,10 @@ class LearningPlan:
 
     def _train(self) -> Stage:
         options, training = self._options, _of_new_images(small_model_settings())
+        if options.sigma_min is not None:
+            # The most frequent levels keep their place: about the lowest that sampling comes to.
+            training = replace(training, noise=replace(
+                training.noise, log_mean=math.log(options.sigma_min)))
         return training_stage('train', f'train for {options.minutes:g} min', replace(
             self._training('policy', options.minutes, training, [self._folder / 'demonstrations'],
                            options.init),
@@ -162,8 +169,9 @@ class LearningPlan:
         options = self._options
         return TrainOptions(
             data=tuple(data), output=self._folder / folder, config=options.config,
-            minutes=minutes, init=init, new_tasks=True, cache=self._folder / 'prepared',
-            threads=options.threads, processes=options.processes, device=options.device,
+            sigma_min=options.sigma_min, minutes=minutes, init=init, new_tasks=True,
+            cache=self._folder / 'prepared', threads=options.threads,
+            processes=options.processes, device=options.device,
             training=replace(training, batches=replace(
                 training.batches, seed=options.training_seed)))
 
@@ -211,6 +219,8 @@ def _check(options: LearnOptions, evaluated: range, rolled_out: range) -> None:
     for name in ('demonstrations', 'episodes', 'rollouts'):
         if getattr(options, name) < 1:
             raise ConfigurationError(f'{name} is {getattr(options, name)}; at least 1 is needed')
+    if options.sigma_min is not None and not options.sigma_min > 0:
+        raise ConfigurationError(f'sigma_min is {options.sigma_min}; a level above 0 is needed')
     if not options.minutes and options.init is None:
         raise ConfigurationError('minutes is 0, which takes init as it is; give an init')
     if options.init is not None:

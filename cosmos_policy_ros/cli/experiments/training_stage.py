@@ -16,7 +16,8 @@ def training_stage(name: str, title: str, options: TrainOptions) -> Stage:
     return Stage(
         name=name, title=title, results=[options.output / 'model'], run=lambda: _train(options),
         settings={'data': [str(path) for path in options.data], 'config': options.config,
-                  'init': options.init, 'steps': options.steps, 'minutes': options.minutes,
+                  'sigma_min': options.sigma_min, 'init': options.init,
+                  'steps': options.steps, 'minutes': options.minutes,
                   'validation_share': options.validation_share,
                   'training': asdict(options.training)})
 

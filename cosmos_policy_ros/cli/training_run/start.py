@@ -41,10 +41,10 @@ _KEPT = ('config', 'training', 'init')
 
 
 def find_config(options: TrainOptions) -> ModelConfig:
-    """Read the configuration of the model to train."""
-    if options.config.endswith('.json'):
-        return load_config(Path(options.config))
-    return read_checkpoint_config(checkpoint_files(find_checkpoint(options.config)))
+    """Read the configuration of the model to train, with what the options change in it."""
+    config = (load_config(Path(options.config)) if options.config.endswith('.json')
+              else read_checkpoint_config(checkpoint_files(find_checkpoint(options.config))))
+    return config if options.sigma_min is None else replace(config, sigma_min=options.sigma_min)
 
 
 def as_trained(

@@ -3,6 +3,7 @@
 
 from dataclasses import replace
 import json
+import math
 import shutil
 
 import pytest
@@ -81,6 +82,14 @@ def test_models_are_refined_with_the_published_shares_on_rollouts_of_the_policy(
         assert len(sources) == 3
         assert card['data']['identity'] == data_identity(sources)
         assert config.trained_values == (value,)
+
+
+def test_noise_levels_about_the_lowest_of_sampling_are_those_of_training(loop):
+    card = json.loads((loop.output / 'policy' / 'run.json').read_text())
+    assert card['training']['noise']['log_mean'] == pytest.approx(math.log(loop.sigma_min))
+    for folder in ('policy', 'refined', 'refined_q'):
+        config = read_checkpoint_config(checkpoint_files(loop.output / folder / 'model'))
+        assert config.sigma_min == loop.sigma_min == 2.0
 
 
 def test_each_way_plans_with_its_own_model(loop):
@@ -176,7 +185,8 @@ def test_more_workers_or_threads_are_no_other_settings(loop):
 
 @pytest.mark.parametrize(('command', 'text'), [
     (('--evaluation-seed', '20050'), 'share seeds'), (('--minutes', '0'), 'give an init'),
-    (('--episodes', '0'), 'at least 1'), (('--init', 'unknown_model'), 'unknown_model')])
+    (('--episodes', '0'), 'at least 1'), (('--takes', '2'), 'takes is 2'),
+    (('--sigma-min', '0'), 'sigma_min is 0'), (('--init', 'unknown_model'), 'unknown_model')])
 def test_impossible_wishes_are_refused_before_anything_is_done(tmp_path, capsys, command, text):
     assert main(['learn', '--output', str(tmp_path / 'out'), *command]) == 1
     assert text in ' '.join(capsys.readouterr().err.split())
