@@ -145,6 +145,9 @@ def _print(console: Console, result: EvaluationResult, output: Path) -> None:
                   else f', {result.chunk_spread:.4f} rad in motion (rms)')
         table.add_row('candidates',
                       f'{result.value_spread:.4f} apart in value{motion}; medians of plans')
+    if result.imagined_share is not None:
+        table.add_row('world model', f'follows {result.imagined_share:.0%} of what sets the ends '
+                                     'of candidates apart; median of plans')
     for reason, count in _stops(result).items():
         table.add_row('arms stopped', f'{count}: {escape(reason)}')
     if not result.settings['is_live']:

@@ -27,6 +27,7 @@ from cosmos_policy_ros.robot.query_schedule import QuerySchedule
 from cosmos_policy_ros.robot.settings import FreshnessLimits, NS_PER_S
 from cosmos_policy_ros.simulation.simulated_aloha import SimulatedAloha
 from cosmos_policy_ros.simulation.world import WorldSnapshot
+from cosmos_policy_ros.spec.plan import Plan
 from cosmos_policy_ros.spec.prediction import Prediction
 from cosmos_policy_ros.spec.robot import RobotSpec
 
@@ -101,7 +102,7 @@ class _Episode:
         self._num_images = 0
         self._pending: tuple[int, Prediction] | None = None
         self._values: list[float] = []
-        self._spreads: list[tuple[float, float]] = []
+        self._plans: list[Plan] = []
         self._seed = 0
         self._furthest = robot.status
         self._rendering_ns = self._inference_ns = 0
@@ -179,7 +180,7 @@ class _Episode:
         self._values.append(prediction.value)
         plan = prediction.plan
         if plan is not None and plan.value_spread is not None:
-            self._spreads.append((plan.value_spread, plan.chunk_spread))
+            self._plans.append(plan)
         self._pending = now_ns + round(settings.latency_s * NS_PER_S), prediction
 
     def _noise_seed(self, stamp_ns: int) -> int:
@@ -224,8 +225,10 @@ class _Episode:
             score=1.0 if is_success else self._furthest.share,
             duration_s=(self._robot.now_ns - START_NS) / NS_PER_S,
             num_queries=len(self._values), values=tuple(self._values),
-            value_spreads=tuple(value for value, _ in self._spreads),
-            chunk_spreads=tuple(chunk for _, chunk in self._spreads),
+            value_spreads=tuple(plan.value_spread for plan in self._plans),
+            chunk_spreads=tuple(plan.chunk_spread for plan in self._plans),
+            imagined_shares=tuple(plan.imagined_share for plan in self._plans
+                                  if plan.imagined_share is not None),
             stop_reason=f'{arms.reason.value}: {arms.detail}' if arms.is_fault else '',
             times=ComputeTimes(
                 physics_s=physics_ns / NS_PER_S, rendering_s=self._rendering_ns / NS_PER_S,

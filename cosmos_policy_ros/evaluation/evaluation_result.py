@@ -78,14 +78,21 @@ class EvaluationResult:
     @property
     def value_spread(self) -> float | None:
         """Median of how far the candidates of a plan were apart in value; None without plans."""
-        spreads = [spread for rollout in self.rollouts for spread in rollout.value_spreads]
-        return median(spreads) if spreads else None
+        return self._median_of_plans('value_spreads')
 
     @property
     def chunk_spread(self) -> float | None:
         """The same of their chunks, see `Plan.chunk_spread`."""
-        spreads = [spread for rollout in self.rollouts for spread in rollout.chunk_spreads]
-        return median(spreads) if spreads else None
+        return self._median_of_plans('chunk_spreads')
+
+    @property
+    def imagined_share(self) -> float | None:
+        """Median of how far imagined joints follow the chunks, see `Plan.imagined_share`."""
+        return self._median_of_plans('imagined_shares')
+
+    def _median_of_plans(self, name: str) -> float | None:
+        figures = [figure for rollout in self.rollouts for figure in getattr(rollout, name)]
+        return median(figures) if figures else None
 
     @property
     def cost_per_virtual_s(self) -> ComputeTimes:
@@ -117,6 +124,7 @@ class EvaluationResult:
                         'value_ranking': self.value_ranking,
                         'value_spread': self.value_spread,
                         'chunk_spread': self.chunk_spread,
+                        'imagined_share': self.imagined_share,
                         'inference_per_query_s': self.inference_per_query_s,
                         'cost_per_virtual_s': vars(self.cost_per_virtual_s)},
             'settings': dict(self.settings),

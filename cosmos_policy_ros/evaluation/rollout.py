@@ -104,6 +104,8 @@ class Rollout:
         values: Value of every chunk.
         value_spreads: How far the candidates of every plan that compared some were apart in value.
         chunk_spreads: How far the chunks of the same plans were apart, see `Plan.chunk_spread`.
+        imagined_shares: How far what was imagined follows the chunks, of the plans that imagined,
+            see `Plan.imagined_share`.
         stop_reason: Why the arms stopped by themselves; empty if they did not.
         times: Wall time.
         episode: Folder of the recorded episode; empty if it was not recorded.
@@ -118,6 +120,7 @@ class Rollout:
     values: tuple[float, ...] = ()
     value_spreads: tuple[float, ...] = ()
     chunk_spreads: tuple[float, ...] = ()
+    imagined_shares: tuple[float, ...] = ()
     stop_reason: str = ''
     times: ComputeTimes
     episode: str = ''
@@ -130,6 +133,6 @@ class Rollout:
     def from_json(cls, content: dict[str, Any]) -> Rollout:
         """Return the rollout that `to_json` made that of."""
         return cls(**{**content, 'values': tuple(content['values']),
-                      'value_spreads': tuple(content.get('value_spreads', ())),
-                      'chunk_spreads': tuple(content.get('chunk_spreads', ())),
+                      **{name: tuple(content.get(name, ())) for name in (
+                          'value_spreads', 'chunk_spreads', 'imagined_shares')},
                       'times': ComputeTimes(**content['times'])})

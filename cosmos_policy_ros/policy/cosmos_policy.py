@@ -223,6 +223,7 @@ class CosmosPolicy:
         return Planner(
             settings=query.planning, seed=query.seed, num_steps_action=query.num_steps,
             policy=policy, imagination=imagination, read_chunks=self._read_chunks,
+            read_proprio=self._read_proprio,
             move_chunks=partial(self._move_chunks, query.planning.candidate_spread),
             as_executed=self._as_executed, stages=query.stages, costs=self._costs, end_s=end_s,
             committed=query.committed).choose(state, direct_reason)
@@ -241,7 +242,9 @@ class CosmosPolicy:
         with query.stages.stage('decode'):
             images = (self._future_images(choice.latents, encoded) if query.with_future_images
                       else {})
-            future_proprio, joint_value = self._read_future(choice.latents)
+            future_proprio = self._read_proprio(choice.latents)[0]
+            joint_value = float(self._finite(
+                value_from_latent(self.model.raw_value(choice.latents)))[0])
             # What was valued has the chunk as it is sent already.
             chunk = (choice.plan.winner.chunk if choice.plan
                      else self._read_chunks(choice.latents)[0])
@@ -284,10 +287,9 @@ class CosmosPolicy:
         return self.model.inject_action_chunk(latents, torch.from_numpy(
             self._statistics.actions.normalise(self._read_chunks(latents))))
 
-    def _read_future(self, latents: Tensor) -> tuple[np.ndarray, float]:
-        future_proprio = self._finite(self.model.future_proprio(latents))[0]
-        value = self._finite(value_from_latent(self.model.raw_value(latents)))[0]
-        return self._statistics.proprio.unnormalise(future_proprio), float(value)
+    def _read_proprio(self, latents: Tensor) -> np.ndarray:
+        return self._statistics.proprio.unnormalise(
+            self._finite(self.model.future_proprio(latents)))
 
     def _finite(self, tensor: Tensor) -> np.ndarray:
         array = tensor.double().cpu().numpy()

@@ -63,6 +63,7 @@ class Planner:
         policy: Network that samples chunks.
         imagination: Network that samples futures and values; may be the same.
         read_chunks: Reads the chunks (N, K, A), in the units of the robot, of sampled sequences.
+        read_proprio: Reads the future joint vectors (N, A), in the same units.
         move_chunks: Returns sampled sequences (N, C, T, H, W) with their chunks moved at random,
             each by its own seed.
         as_executed: Returns sampled sequences with their chunks as they would be executed, so
@@ -76,6 +77,7 @@ class Planner:
     def __init__(
         self, *, settings: PlanningSettings, seed: int, num_steps_action: int, policy: Network,
         imagination: Network, read_chunks: Callable[[Tensor], np.ndarray],
+        read_proprio: Callable[[Tensor], np.ndarray],
         move_chunks: Callable[[Tensor, Sequence[int]], Tensor],
         as_executed: Callable[[Tensor], Tensor], stages: StageClock,
         costs: PassCosts, end_s: float, committed: Tensor | None = None,
@@ -86,6 +88,7 @@ class Planner:
         self._policy = policy
         self._imagination = imagination
         self._read_chunks = read_chunks
+        self._read_proprio = read_proprio
         self._move_chunks = move_chunks
         self._as_executed = as_executed
         self._stages = stages
@@ -230,7 +233,7 @@ class Planner:
     def _choice(
         self, latents: Tensor, chunks: np.ndarray, values: Sequence[np.ndarray], reason: str,
     ) -> Choice:
-        candidates = self._candidates(chunks, values)
+        candidates = self._candidates(latents, chunks, values)
         winner = best_candidate(candidates)
         settings = self._settings
         return Choice(latents=latents[winner:winner + 1], plan=Plan(
@@ -241,12 +244,15 @@ class Planner:
             deadline_s=settings.deadline_s, reason=reason, timings=self._stages.timings))
 
     def _candidates(
-        self, chunks: np.ndarray, values: Sequence[np.ndarray],
+        self, latents: Tensor, chunks: np.ndarray, values: Sequence[np.ndarray],
     ) -> tuple[Candidate, ...]:
         fields = [{'seed': seed, 'chunk': chunk}
                   for seed, chunk in zip(self._seeds(len(chunks)), chunks)]
         for known, members in zip(fields, values):
             known |= {'member_values': members, 'value': self._aggregate(members)}
+        if values and self._settings.future_steps:
+            for known, joints in zip(fields, self._read_proprio(latents[:len(values)])):
+                known['future_proprio'] = joints
         return tuple(Candidate(**known) for known in fields)
 
     def _aggregate(self, members: np.ndarray) -> float:

@@ -38,6 +38,8 @@ class Candidate:
         member_values: Values in [0, 1] of the ensemble behind `value`. Shape (D, M, V), float64;
             (0, 0, 0) if the candidate was not valued.
         value: Their aggregate in [0, 1]; None if the candidate was not valued.
+        future_proprio: Joint vector that was imagined for the end of the chunk, in its units; None
+            if nothing was imagined. Shape (A,), float64.
 
     Raises:
         PredictionError: If a number is not finite, a value is outside [0, 1], or there are member
@@ -48,9 +50,13 @@ class Candidate:
     chunk: np.ndarray
     member_values: np.ndarray = field(default_factory=lambda: np.empty((0, 0, 0)))
     value: float | None = None
+    future_proprio: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        for name, rank in (('chunk', 2), ('member_values', 3)):
+        ranks = {'chunk': 2, 'member_values': 3}
+        if self.future_proprio is not None:
+            ranks['future_proprio'] = 1
+        for name, rank in ranks.items():
             object.__setattr__(self, name, locked_array(
                 f'{name} of candidate {self.seed}', getattr(self, name), dtype=np.float64,
                 shape=(None,) * rank, error=PredictionError))
@@ -155,6 +161,23 @@ class Plan:
             return None
         chunks = np.stack([candidate.chunk for candidate in self.candidates])
         return float(np.sqrt(chunks.var(axis=0).mean()))
+
+    @property
+    def imagined_share(self) -> float | None:
+        """How far imagined joints differ as the ends of the chunks do; None if they are not known.
+
+        Slope of the line through both, each without its mean over the candidates: 1 if what is
+        imagined ends where its chunk ends, 0 if it takes no notice of the chunk.
+        """
+        imagined = [candidate for candidate in self.candidates
+                    if candidate.future_proprio is not None]
+        if len(imagined) < 2:
+            return None
+        ends, joints = (np.stack(vectors) for vectors in zip(*(
+            (candidate.chunk[-1], candidate.future_proprio) for candidate in imagined)))
+        apart = ends - ends.mean(axis=0)
+        square = float((apart**2).sum())
+        return float((apart * joints).sum() / square) if square else None
 
 
 def best_candidate(candidates: tuple[Candidate, ...]) -> int:

@@ -142,6 +142,7 @@ def test_a_rollout_tells_how_far_candidates_were_apart():
                 candidates=tuple(Candidate(
                     seed=seed + index, value=value,
                     chunk=prediction.chunk.positions + 0.02 * index,
+                    future_proprio=np.full(14, 0.01 * index),
                     member_values=np.full((1, 1, 1), value))
                     for index, value in enumerate(values)),
                 winner_index=1, num_requested=2, value_kind='q', aggregation='average',
@@ -150,6 +151,7 @@ def test_a_rollout_tells_how_far_candidates_were_apart():
     planned = run_waving(Planning())
     assert planned.value_spreads == pytest.approx((0.1, 0.2))
     assert planned.chunk_spreads == pytest.approx((0.01, 0.01))
+    assert planned.imagined_shares == pytest.approx((0.5, 0.5))
 
 
 def test_arms_that_refuse_a_leap_end_the_episode():

@@ -12,7 +12,7 @@ from cosmos_policy_ros.evaluation.success import wilson_interval
 
 ROLLOUTS = (rollout(3, False, score=0.4, stage='right gripper lifts'), rollout(1, True),
             rollout(2, True, duration_s=7.0, values=(0.1, 0.9), value_spreads=(0.1, 0.4, 0.2),
-                    chunk_spreads=(0.01, 0.03, 0.02)))
+                    chunk_spreads=(0.01, 0.03, 0.02), imagined_shares=(0.3, 0.5, 0.4)))
 
 
 @pytest.fixture
@@ -28,6 +28,7 @@ def test_rollouts_are_summed_up(result):
     assert result.success_time_s == 6.0
     assert result.stages == {'right gripper lifts': 1}
     assert result.value_spread == 0.2 and result.chunk_spread == 0.02
+    assert result.imagined_share == 0.4
     assert result.inference_per_query_s == pytest.approx(9 / 12)
     assert result.cost_per_virtual_s.rendering_s == pytest.approx(6 / 17)
 
@@ -35,6 +36,7 @@ def test_rollouts_are_summed_up(result):
 def test_without_a_success_there_is_no_time_to_it():
     result = EvaluationResult(policy='', rollouts=ROLLOUTS[:1])
     assert result.success_time_s is None and result.value_spread is None
+    assert result.imagined_share is None
 
 
 def test_a_saved_result_is_read_back(result, tmp_path):
@@ -44,6 +46,7 @@ def test_a_saved_result_is_read_back(result, tmp_path):
     summary = json.loads(path.read_text())['summary']
     assert (summary['successes'], summary['episodes']) == (2, 3)
     assert (summary['value_spread'], summary['chunk_spread']) == (0.2, 0.02)
+    assert summary['imagined_share'] == 0.4
 
 
 @pytest.mark.parametrize(('text', 'problem'), [

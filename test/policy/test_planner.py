@@ -72,6 +72,18 @@ def assert_same_plan(first, second, **tolerance):
 
 
 @pytest.mark.parametrize('kind', KINDS)
+def test_candidates_keep_where_their_joints_were_imagined_to_end(policy, observation, kind):
+    prediction = policy.predict(observation, 4, planning=KINDS[kind])
+    imagined = [candidate.future_proprio for candidate in prediction.plan.candidates]
+    if kind in ('joint', 'deep_joint', 'q'):
+        assert imagined == [None] * 3 and prediction.plan.imagined_share is None
+    else:
+        np.testing.assert_array_equal(
+            imagined[prediction.plan.winner_index], prediction.future_proprio)
+        assert np.ptp(imagined, axis=0).max() > 0 and prediction.plan.imagined_share is not None
+
+
+@pytest.mark.parametrize('kind', KINDS)
 def test_each_candidate_is_the_direct_chunk_of_its_seed(policy, observation, kind):
     plan = policy.predict(observation, 4, planning=KINDS[kind]).plan
     assert plan.reason == COMPLETE and plan.num_counted == 3

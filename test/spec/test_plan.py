@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plans: checked on entry, and consistent in what they tell."""
 
+from dataclasses import replace
+
 from hypothesis import given, strategies as st
 import numpy as np
 import pytest
@@ -48,6 +50,23 @@ def test_a_plan_counts_what_was_valued():
     assert plan([0.5]).value_spread is None and plan([0.5]).chunk_spread is None
 
 
+@given(share=st.floats(-1, 2), offset=st.floats(-1, 1), seed=st.integers(0, 99))
+def test_joints_that_move_with_the_ends_of_the_chunks_tell_how_far(share, offset, seed):
+    chunks = np.random.default_rng(seed).normal(size=(4, 5, 14))
+    imagined = plan([0.5] * 4)
+    imagined = replace(imagined, candidates=tuple(
+        replace(one, chunk=chunk, future_proprio=offset + share * chunk[-1])
+        for one, chunk in zip(imagined.candidates, chunks)))
+    assert imagined.imagined_share == pytest.approx(share, abs=1e-9)
+
+
+def test_without_imagined_joints_or_differences_nothing_is_known_of_the_world_model():
+    assert plan([0.5, 0.5]).imagined_share is None
+    alike = plan([0.5, 0.5])
+    standing = tuple(replace(one, future_proprio=np.zeros(14)) for one in alike.candidates)
+    assert replace(alike, candidates=standing).imagined_share is None
+
+
 @pytest.mark.parametrize('reason', REASONS)
 def test_only_missing_candidates_cut_a_plan_short(reason):
     expected = reason in ('deadline', 'not measured', 'worker lost')
@@ -57,6 +76,7 @@ def test_only_missing_candidates_cut_a_plan_short(reason):
 @pytest.mark.parametrize('change, text', [
     ({'chunk': np.full((5, 14), np.nan)}, 'chunk of candidate 7 is not finite'),
     ({'chunk': np.zeros(14)}, 'chunk of candidate 7 has shape'),
+    ({'future_proprio': np.full(14, np.nan)}, 'future_proprio of candidate 7 is not finite'),
     ({'member_values': np.full((1, 1, 2), np.nan)}, 'not finite'),
     ({'member_values': np.full((1, 1, 2), 1.5)}, 'allowed is 0 to 1'),
     ({'member_values': np.empty((0, 0, 0))}, 'neither goes without the other'),
