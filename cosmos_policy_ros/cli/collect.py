@@ -36,12 +36,12 @@ class CollectOptions:
         seed: Seed of the first attempt; each further attempt takes the next one.
         max_disturbance_rad: Largest standard deviation of the offset that disturbs the arms in
             [rad]; every episode draws its own between 0 and this.
-        miss_share: Share of grasps that close beside the cube, come up empty and are tried again,
-            as a hurried operator's do. A policy that learnt from them misses too, and recovers;
-            planning can choose not to miss.
+        miss_share: Share of demonstrations that close too early first, above the cube, and notice
+            when they are to hand it over, as a hurried operator does. A policy that learnt from
+            them misses too, and recovers; planning can choose not to miss.
         takes: How often every scene is shown, alike at first: with two takes and a miss_share of
-            0.5 one misses first and one does not. What one image is followed by differs then, and
-            a policy that learnt from it decides by chance, not by the image.
+            0.5 one misses and one does not. What one image is followed by differs then, and a
+            policy that learnt from it decides by chance, not by the image.
         recorded_image_rate_hz: Images of each camera that are recorded in [Hz], a whole fraction
             of 25; drawing them is most of what a demonstration costs.
         workers: Processes; each takes one core.

@@ -22,8 +22,8 @@ class LearnOptions:
         output: Folder of all results. The same command goes on with what it holds.
         task: Task of the simulated robot.
         demonstrations: Demonstrations of the scripted expert.
-        miss_share: Share of their grasps that close beside the cube, come up empty and are tried
-            again, as a hurried operator's do; 0 where the task has no cube.
+        miss_share: Share of them that close too early first, above the cube, and notice when they
+            are to hand it over, as a hurried operator does; 0 where the task has no cube.
         takes: How often every scene is shown, alike at first; with misses, what one image is
             followed by differs then, and planning has something to choose from.
         demonstration_image_rate_hz: Images of each camera that a demonstration keeps in [Hz], a

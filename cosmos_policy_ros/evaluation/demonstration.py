@@ -35,9 +35,8 @@ DISTURBANCE_TOPIC = '/simulated_aloha_node/disturbance'
 
 _PERIOD_NS = round(CHUNK_PERIOD_S * 1e9)
 _RATE_HZ = 1 / CHUNK_PERIOD_S
-# Nearer, the fingers would touch the cube; so far away they close on nothing and move nothing.
-_MISS_M = (0.038, 0.05)
-_MAX_MISSES = 3
+# So high above the cube's middle the fingers close on nothing and move nothing.
+_MISS_M = (0.05, 0.06)
 _CORRELATION_S = 0.25
 # After success the arms are shown at rest for a moment, so that a policy learns to stay.
 _AFTERGLOW_NS = 480_000_000
@@ -51,10 +50,11 @@ class DemonstrationSettings:
         task: Name of the simulated task.
         max_disturbance_rad: Largest standard deviation of the offset in [rad]; each episode draws
             its own between 0 and this.
-        miss_share: Share of grasps that close beside the cube, come up empty and are tried again,
-            as a hurried operator's do; at most three before the one that holds.
-        takes: How often every scene is shown. Its takes begin alike; that share of them misses
-            with the first grasp, so that one image is followed by different actions.
+        miss_share: Share of demonstrations that close too early first, above the cube, and notice
+            when they are to hand it over, as a hurried operator does.
+        takes: How often every scene is shown. That share of its takes misses, and begins as one
+            that does not, so that one image is followed by different actions. Takes that decide
+            alike are disturbed differently.
         recorded_image_rate_hz: Images of each camera in [Hz], a whole fraction of 25; drawing them
             is most of what a demonstration costs.
         wait_s: How long the expert stands still first in [s].
@@ -142,7 +142,7 @@ class Demonstrator:
             rmtree(left)
         writer = EpisodeWriter(directory / ATTEMPTS, self._metadata(seed), name=name)
         try:
-            is_success = self._perform(plan, seed, writer)
+            is_success = self._perform(plan, self._disturbance(plan, seed, take), seed, writer)
         except BaseException:
             writer.discard()
             raise
@@ -165,8 +165,11 @@ class Demonstrator:
         self._robot.simulation.reset(seed=seed, now_ns=0)
         return self._expert.plan(
             self._robot.simulation.object_poses(), wait_s=self._settings.wait_s,
-            misses_m=draw_misses(
-                seed, self._settings.miss_share, take_share=take / self._settings.takes))
+            misses_m=self._misses_m(seed, take))
+
+    def _misses_m(self, seed: int, take: int) -> list[float]:
+        return draw_misses(
+            seed, self._settings.miss_share, take_share=take / self._settings.takes)
 
     def _metadata(self, seed: int) -> EpisodeMetadata:
         return EpisodeMetadata(
@@ -174,8 +177,9 @@ class Demonstrator:
             checkpoint='scripted', seed=seed, software_version=self._settings.software_version,
             started_ns=START_NS)
 
-    def _perform(self, plan: np.ndarray, seed: int, writer: EpisodeWriter) -> bool:
-        disturbance = self._disturbance(plan, seed)
+    def _perform(
+        self, plan: np.ndarray, disturbance: SmoothDisturbance, seed: int, writer: EpisodeWriter,
+    ) -> bool:
         recorder = VirtualRecorder(writer, self._spec, self._topics)
         self._cameras.reset(seed)
         self._robot.reset(seed, listeners=(recorder,), disturbance=disturbance)
@@ -195,12 +199,14 @@ class Demonstrator:
                 end_ns = min(end_ns, self._robot.now_ns + _AFTERGLOW_NS)
         return self._robot.status.is_success
 
-    def _disturbance(self, plan: np.ndarray, seed: int) -> SmoothDisturbance:
+    def _disturbance(self, plan: np.ndarray, seed: int, take: int) -> SmoothDisturbance:
+        misses_m = self._misses_m(seed, take)
+        num_alike = sum(self._misses_m(seed, before) == misses_m for before in range(take))
         sigma_rad = np.random.default_rng([seed, 1]).uniform(
             0.0, self._settings.max_disturbance_rad)
         return SmoothDisturbance(
             self._spec, plan, start_ns=START_NS, period_ns=_PERIOD_NS, sigma_rad=sigma_rad,
-            correlation_s=_CORRELATION_S, seed=seed)
+            correlation_s=_CORRELATION_S, seed=[seed, num_alike] if num_alike else seed)
 
     def _look(self, recorder: VirtualRecorder) -> None:
         snapshot = self._robot.snapshot()
@@ -215,19 +221,14 @@ def episode_name(seed: int, take: int = 0) -> str:
 
 
 def draw_misses(seed: int, miss_share: float, *, take_share: float = 0.0) -> list[float]:
-    """Distances from the cube at which a demonstration closes in vain first, in [m].
+    """How far above the cube a demonstration closes in vain first, in [m]; empty if it does not.
 
     Args:
         seed: Seed of the draw.
-        miss_share: Share of grasps that miss.
+        miss_share: Share of demonstrations that miss first.
         take_share: Number of the take over that of all, from 0 to below 1. Takes are a systematic
-            sample of the first grasp, as near to `miss_share` as their number allows; all that
-            miss first miss alike.
+            sample, as near to `miss_share` as their number allows; all that miss miss alike.
     """
     random = np.random.default_rng([seed, 2])
     is_miss = (random.random() + take_share) % 1 < miss_share
-    misses_m = []
-    while is_miss:
-        misses_m.append(random.choice((-1, 1)) * random.uniform(*_MISS_M))
-        is_miss = len(misses_m) < _MAX_MISSES and random.random() < miss_share
-    return misses_m
+    return [random.uniform(*_MISS_M)] if is_miss else []

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from cosmos_policy_ros.spec.robot import RobotSpec
@@ -21,7 +23,7 @@ class SmoothDisturbance:
     """
 
     def __init__(self, robot: RobotSpec, trajectory: np.ndarray, *, start_ns: int, period_ns: int,
-                 sigma_rad: float, correlation_s: float, seed: int) -> None:
+                 sigma_rad: float, correlation_s: float, seed: int | Sequence[int]) -> None:
         """Draw the offsets.
 
         Args:

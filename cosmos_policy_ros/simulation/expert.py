@@ -60,8 +60,8 @@ class Expert:
             objects: Object of the task to its position in [m] and orientation w x y z. Each of
                 shape (7,).
             wait_s: How long to stand at the start pose first in [s].
-            misses_m: Where the right gripper closes before it closes at the cube: signed distances
-                from it along the width of the fingers in [m].
+            misses_m: How far above the cube the right gripper closes, in vain, before it closes at
+                the cube, in [m].
 
         Raises:
             ConfigurationError: If the task knows no misses.

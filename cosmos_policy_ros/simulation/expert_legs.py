@@ -27,7 +27,6 @@ _BENT_RAD = (0.0, 0.2, 0.6, 0.0, 0.8, 0.0)
 _HOVER_M = np.array([0.0, 0.0, 0.08])
 _MEETING_M = np.array([0.0, 0.5, 0.25])
 _STAND_OFF_M = np.array([0.13, 0.0, 0.0])
-_NEXT_TRY_S = 0.8
 # On its way the taking gripper is 8 mm higher than where it comes to rest, for joints lag. Half of
 # that lower, the cube is at most 5 of 13 mm off the middle of its open fingers.
 _TAKING_M = _MEETING_M - np.array([0.0, 0.0, 0.004])
@@ -73,48 +72,41 @@ def transfer_legs(
     The left gripper, rolled by a quarter turn so that the fingers do not meet, takes the cube
     from the other side.
     """
-    pick = _pick_legs(objects[CUBE], misses_m)
+    pick = _grasp_legs(objects[CUBE])
     lifted = pick[-1]
     waiting, _ = lifted.poses
     taking = replace(waiting, position_m=_TAKING_M)
     giving = GripperPose(position_m=_MEETING_M, quaternion=_RIGHT_LEVEL)
     leaving = replace(giving, position_m=_MEETING_M + _STAND_OFF_M)
     turn = replace(lifted, duration_s=1.5, poses=(waiting, giving), is_straight=False)
+    # That the gripper is empty shows when the cube is to be handed over.
+    in_vain = [leg for early_m in misses_m for leg in (
+        *_grasp_legs(objects[CUBE], early_m), turn, _pause(turn, 0.3))]
     # Slow: joints that lag while they move would take the open fingers off the cube's height.
     meet = replace(turn, duration_s=2.0, poses=(taking, giving), is_straight=True)
     take = replace(meet, duration_s=0.5, openings=(HOLD, HOLD))
     release = replace(take, duration_s=0.5, openings=(HOLD, OPEN))
     leave = replace(release, duration_s=0.8, poses=(taking, leaving))
-    return [*pick, turn, _pause(turn, 0.3), meet, _pause(meet, 0.3), take,
+    return [*in_vain, *pick, turn, _pause(turn, 0.3), meet, _pause(meet, 0.3), take,
             _pause(take, 0.3), release, _pause(release, 0.1), leave, _pause(leave, 0.8)]
 
 
 def lift_legs(objects: Mapping[str, np.ndarray], misses_m: Sequence[float] = ()) -> list[Leg]:
     """The right gripper comes from above and lifts the cube."""
-    legs = _pick_legs(objects[CUBE], misses_m)
+    legs = [leg for early_m in (*misses_m, 0.0) for leg in _grasp_legs(objects[CUBE], early_m)]
     return [*legs, _pause(legs[-1], 1.2)]
 
 
-def _pick_legs(cube: np.ndarray, misses_m: Sequence[float]) -> list[Leg]:
-    """Closings beside the cube, each of which comes up empty and opens, then the one at it."""
-    yaw = _quarter_yaw(cube[3:])
-    along = np.array([math.cos(yaw), math.sin(yaw), 0.0])
-    first, *others = [_grasp_legs(cube[:3] + beside_m * along, yaw)
-                      for beside_m in (*misses_m, 0.0)]
-    legs = [*first]
-    for attempt in others:
-        above, *rest = attempt
-        legs += [replace(above, duration_s=_NEXT_TRY_S, is_straight=True), *rest]
-    return legs
-
-
-def _grasp_legs(at_m: np.ndarray, yaw_rad: float) -> list[Leg]:
+def _grasp_legs(cube: np.ndarray, early_m: float = 0.0) -> list[Leg]:
+    """Come from above, close at the cube, or so much above it that it stays where it is, lift."""
     waiting = GripperPose(position_m=_TAKING_M - _STAND_OFF_M, quaternion=_LEFT_ROLLED)
-    above = GripperPose(position_m=at_m + _HOVER_M, quaternion=_turned(_RIGHT_DOWN, yaw_rad))
-    below = replace(above, position_m=at_m)
+    above = GripperPose(
+        position_m=cube[:3] + _HOVER_M, quaternion=_turned(_RIGHT_DOWN, _quarter_yaw(cube[3:])))
+    share = 1 - early_m / _HOVER_M[2]
+    below = replace(above, position_m=above.position_m - share * _HOVER_M)
     approach = Leg(duration_s=1.5, poses=(waiting, above), openings=(OPEN, OPEN),
                    is_straight=False)
-    descend = Leg(duration_s=0.9, poses=(waiting, below), openings=(OPEN, OPEN))
+    descend = Leg(duration_s=0.9 * share, poses=(waiting, below), openings=(OPEN, OPEN))
     grasp = replace(descend, duration_s=0.5, openings=(OPEN, HOLD))
     lift = replace(grasp, duration_s=0.6, poses=(waiting, above))
     return [approach, descend, _pause(descend, 0.1), grasp, _pause(grasp, 0.2), lift]
@@ -140,7 +132,7 @@ def insertion_legs(
     if misses_m:
         raise ConfigurationError(
             f'the expert never misses in the task {Insertion.name!r}; asked for a grasp '
-            f'{misses_m[0]:g} m beside its object')
+            f'{misses_m[0]:g} m above its object')
     grasps = (_grasp(objects[SOCKET], -_OUTWARDS_M), _grasp(objects[PEG], _OUTWARDS_M))
     downs = (_LEFT_DOWN, _RIGHT_DOWN)
     at = tuple(GripperPose(position_m=grasp, quaternion=down)

@@ -85,18 +85,25 @@ def test_a_turn_by_a_quarter_changes_nothing_for_a_cube(model):
     np.testing.assert_allclose(*plans, atol=1e-9)
 
 
-def test_misses_close_where_they_are_told_to_and_the_last_closing_is_at_the_cube(model, robot):
-    misses_m, yaw = (0.04, -0.05), 0.5
+def test_misses_close_above_the_cube_and_the_last_closing_is_at_it(model, robot):
+    misses_m = (0.05, 0.06)
     plan = Expert(robot, model, 'transfer_cube_hard').plan(
-        cube_at(0.1, 0.5, yaw), misses_m=misses_m)
+        cube_at(0.1, 0.5, 0.5), misses_m=misses_m)
     is_closed = np.abs(plan[:, 13] - HOLD) < 1e-9
     closings = np.flatnonzero(np.diff(is_closed.astype(int)) == 1) + 1
     right = ArmKinematics(model, robot.arms[1])
-    closed_m = [right.pose(plan[step, 7:13]).position_m[:2] for step in closings]
-    along = np.array([np.cos(yaw), np.sin(yaw)])
+    closed_m = [right.pose(plan[step, 7:13]).position_m for step in closings]
     np.testing.assert_allclose(
-        closed_m, [np.array([0.1, 0.5]) + miss_m * along for miss_m in (*misses_m, 0.0)],
+        closed_m, [cube_at(0.1, 0.5)['box'][:3] + [0, 0, miss_m] for miss_m in (*misses_m, 0.0)],
         atol=1e-3)
+
+
+def test_a_miss_leaves_the_cube_alone_and_shows_when_it_is_to_be_handed_over(model, robot):
+    at_once, late = (Expert(robot, model, 'transfer_cube_hard').plan(
+        cube_at(0.1, 0.5), misses_m=misses_m) for misses_m in ((), (0.05,)))
+    parting = np.flatnonzero(np.abs(late[:len(at_once)] - at_once).max(axis=1) > 1e-6)[0]
+    assert 1.5 < parting * CHUNK_PERIOD_S < 3.5
+    assert 6 < (len(late) - len(at_once)) * CHUNK_PERIOD_S < 9
 
 
 def test_an_expert_that_never_misses_says_so(model):
