@@ -33,6 +33,9 @@ from cosmos_policy_ros.training.settings import (
 REFINEMENT_SHARE = 0.1
 # Trained weights need no plateau: at the full rate they first unlearn for minutes.
 _REFINEMENT_RATE = 0.5
+# The images, mostly noise, would have nearly all of the gradient; where the joints end is what an
+# action says first, and the value is what planning asks for.
+_REFINEMENT_WEIGHTS = {'proprio_weight': 10.0, 'value_weight': 3.0}
 # A single denoising step is one call at the highest level, 80: levels from 66 to 93, that is these
 # times the root of eleven latent frames, are all that matters then.
 _ONE_STEP_NOISE = NoiseSettings(uniform_low=20.0, uniform_high=28.0, uniform_share=1.0)
@@ -149,14 +152,16 @@ class LearningPlan:
         settings = _of_new_images(small_model_settings())
         is_one_step = self._options.future_steps == self._options.value_steps == 1
         training = replace(
-            settings, loss=replace(settings.loss, value_kind=value_kind),
+            settings, loss=replace(settings.loss, value_kind=value_kind, **_REFINEMENT_WEIGHTS),
             optimiser=replace(
-                settings.optimiser, flat_share=0.0,
+                settings.optimiser,
                 learning_rate=_REFINEMENT_RATE * settings.optimiser.learning_rate),
             noise=_ONE_STEP_NOISE if is_one_step else settings.noise,
             samples=replace(
                 settings.samples, demonstration_share=REFINEMENT_SHARE,
-                demonstrations_are_rollouts=False, partial_scores=False))
+                # Takes of one scene show what an action changes; without them, demonstrations
+                # only tell success by how an expert moves.
+                demonstrations_are_rollouts=self._options.takes > 1, partial_scores=False))
         minutes = self._options.refinement_minutes
         return training_stage(name, f'{title} for {minutes:g} min', self._training(
             name, minutes, training,

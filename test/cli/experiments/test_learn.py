@@ -7,6 +7,7 @@ import math
 import shutil
 
 import pytest
+from rich.console import Console
 
 from cosmos_policy_ros.cli import evaluation_run
 from cosmos_policy_ros.cli.collect import Collection
@@ -75,6 +76,8 @@ def test_models_are_refined_with_the_published_shares_on_rollouts_of_the_policy(
         assert card['training']['noise']['uniform_low'] == 20.0
         assert card['training']['optimiser']['learning_rate'] == 1e-3
         assert card['training']['loss']['value_kind'] == value
+        assert card['training']['loss']['proprio_weight'] == 10.0
+        assert card['training']['loss']['value_weight'] == 3.0
         assert card['init'] == str(loop.output / 'policy' / 'model')
         config = read_checkpoint_config(checkpoint_files(loop.output / folder / 'model'))
         sources = find_sources(
@@ -82,6 +85,16 @@ def test_models_are_refined_with_the_published_shares_on_rollouts_of_the_policy(
         assert len(sources) == 3
         assert card['data']['identity'] == data_identity(sources)
         assert config.trained_values == (value,)
+
+
+@pytest.mark.parametrize('takes', [1, 2])
+def test_demonstrations_are_rollouts_too_where_they_show_what_an_action_changes(tmp_path, takes):
+    plan = learning_plan.LearningPlan(
+        LearnOptions(output=tmp_path, miss_share=0.5, takes=takes), Console())
+    settings = {stage.name: stage.settings for stage in plan.stages()}
+    assert settings['collect']['takes'] == takes
+    samples = settings['refined']['training']['samples']
+    assert samples['demonstrations_are_rollouts'] == (takes > 1)
 
 
 def test_noise_levels_about_the_lowest_of_sampling_are_those_of_training(loop):
