@@ -128,6 +128,21 @@ def test_a_hurried_operator_closes_on_nothing_and_then_does_the_task(tmp_path):
     assert np.count_nonzero(np.diff(is_closed.astype(int)) == 1) == 2
 
 
+@pytest.mark.parametrize('early_m', [0.05, 0.06])
+def test_a_gripper_that_closes_too_early_leaves_the_cube_where_it_is(early_m):
+    robot = VirtualRobot(ALOHA, 'transfer_cube_hard')
+    simulation = robot.simulation
+    simulation.reset(seed=SEED, now_ns=0)
+    start = simulation.object_poses()
+    expert = Expert(ALOHA, simulation.model, 'transfer_cube_hard')
+    at_once, late = (expert.plan(start, misses_m=misses_m) for misses_m in ((), (early_m,)))
+    robot.reset(SEED)
+    robot.submit(ActionChunk(positions=late[1:], stamp_ns=START_NS, period_ns=40_000_000))
+    while robot.now_ns < START_NS + (len(late) - len(at_once)) * 40_000_000:
+        robot.advance()
+        np.testing.assert_allclose(simulation.object_poses()['box'], start['box'], atol=1e-3)
+
+
 def test_takes_of_a_scene_begin_alike_and_part_at_the_first_grasp(tmp_path):
     hurried = Demonstrator(ALOHA, TOPICS, DemonstrationSettings(
         task='transfer_cube_hard', miss_share=0.5, takes=2, recorded_image_rate_hz=5.0,

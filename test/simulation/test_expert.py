@@ -98,7 +98,7 @@ def test_misses_close_above_the_cube_and_the_last_closing_is_at_it(model, robot)
         atol=1e-3)
 
 
-def test_a_miss_leaves_the_cube_alone_and_shows_when_it_is_to_be_handed_over(model, robot):
+def test_a_miss_is_noticed_when_the_cube_is_to_be_handed_over(model, robot):
     at_once, late = (Expert(robot, model, 'transfer_cube_hard').plan(
         cube_at(0.1, 0.5), misses_m=misses_m) for misses_m in ((), (0.05,)))
     parting = np.flatnonzero(np.abs(late[:len(at_once)] - at_once).max(axis=1) > 1e-6)[0]
