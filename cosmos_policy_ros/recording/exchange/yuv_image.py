@@ -45,12 +45,18 @@ class YuvConverter:
             return None
         if frame.format.name != _FULL_RANGE or frame.height % 2 or frame.width % 2:
             return None
-        full = frame.to_ndarray()
-        limited = np.empty_like(full)
-        luma, chroma = slice(0, frame.height), slice(frame.height, None)
-        cv2.convertScaleAbs(full[luma], limited[luma], *_LUMA)
-        cv2.convertScaleAbs(full[chroma], limited[chroma], *_CHROMA)
-        return limited
+        planes = np.empty((frame.height * 3 // 2, frame.width), np.uint8)
+        parts = np.split(planes.reshape(-1), [
+            frame.height * frame.width, frame.height * frame.width * 5 // 4])
+        for plane, part, (scale, offset) in zip(frame.planes, parts, (_LUMA, _CHROMA, _CHROMA)):
+            cv2.convertScaleAbs(_pixels(plane), part.reshape(plane.height, plane.width), scale,
+                                offset)
+        return planes
+
+
+def _pixels(plane: av.VideoPlane) -> np.ndarray:
+    """A plane of a decoded picture without what pads its lines."""
+    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:plane.height, :plane.width]
 
 
 def _converted(pixels: np.ndarray) -> np.ndarray:
