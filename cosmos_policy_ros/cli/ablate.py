@@ -22,6 +22,8 @@ class AblateOptions:
         data: Folders of recorded episodes; every variant learns from the same.
         output: Folder of all results. The same command goes on with what it holds.
         task: Task of the simulated robot; it must be that of the data.
+        checkpoint_task: Task of the given checkpoints; `task` if left out. Errors of their chunks
+            are measured only where `data` show it.
         steps: Steps of every training.
         episodes: Episodes of every evaluation, all on the same seeds.
         seed: Seed of the first episode.
@@ -44,6 +46,7 @@ class AblateOptions:
     data: tuple[Path, ...]
     output: Annotated[Path, tyro.conf.arg(aliases=['-o'])] = Path('ablations')
     task: TaskName = 'transfer_cube'
+    checkpoint_task: TaskName | None = None
     steps: int = 600
     episodes: int = 50
     seed: int = 5000
@@ -55,7 +58,7 @@ class AblateOptions:
     cache: Path | None = None
     timeout_s: float = 20.0
     workers: Annotated[int, tyro.conf.arg(aliases=['-j'])] = 2
-    candidate_spread: float = 0.01
+    candidate_spread: float = 0.0
     threads: int = 2
     processes: int = 1
     device: str = 'auto'

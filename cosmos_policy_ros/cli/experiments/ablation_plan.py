@@ -21,6 +21,7 @@ from cosmos_policy_ros.cli.experiments.checkpoint_validation import validate_che
 from cosmos_policy_ros.cli.experiments.evaluation_stage import evaluation_stage
 from cosmos_policy_ros.cli.experiments.stage import Experiment, Stage, StageRecord
 from cosmos_policy_ros.cli.experiments.training_stage import action_errors, training_stage
+from cosmos_policy_ros.cli.task_name import TaskName
 from cosmos_policy_ros.cli.train import TrainOptions
 from cosmos_policy_ros.diffusion.checkpoint_paths import find_checkpoint
 from cosmos_policy_ros.errors import ConfigurationError
@@ -62,6 +63,7 @@ class AblationPlan:
         _check(options)
         self._options, self._console = options, console
         self._trained = trained_variants()
+        self._checkpoint_task = options.checkpoint_task or options.task
         self._denoising = denoising_variants() if options.checkpoint else []
         self._planning = planning_variants() if options.planning_checkpoint else []
 
@@ -71,7 +73,7 @@ class AblationPlan:
         for variant in self._trained:
             stages += [training_stage(f'train_{variant.name}', f'train: {variant.text}',
                                       self._training(variant)), self._evaluate(variant)]
-        if self._denoising:
+        if self._denoising and self._checkpoint_task == self._options.task:
             stages.append(self._validate())
         return [*stages, *map(self._evaluate, (*self._denoising, *self._planning))]
 
@@ -89,8 +91,9 @@ class AblationPlan:
         results = {variant.name: load_result(self._output(variant) / RESULT_NAME)
                    for variant in variants}
         return [AblationRow(
-            text=variant.text, expected=variant.expected, paper=variant.paper,
-            result=results[variant.name], reference=results[variant.reference],
+            text=variant.text, task=self._task(variant), expected=variant.expected,
+            paper=variant.paper, result=results[variant.name],
+            reference=results[variant.reference],
             is_reference=variant.name == variant.reference,
             **self._facts(variant, records)) for variant in variants]
 
@@ -103,7 +106,7 @@ class AblationPlan:
                     'action_error': errors[max(errors)] if errors else None,
                     'elapsed_s': elapsed_s + training.elapsed_s}
         error = None
-        if isinstance(variant, DenoisingVariant):
+        if isinstance(variant, DenoisingVariant) and _VALIDATION in records:
             error = action_errors(records[_VALIDATION].facts).get(variant.num_steps)
         return {'training_seed': None, 'action_error': error, 'elapsed_s': elapsed_s}
 
@@ -137,7 +140,7 @@ class AblationPlan:
     def _evaluate(self, variant: Variant) -> Stage:
         options = self._options
         common = EvaluateOptions(
-            checkpoint=options.checkpoint, task=options.task, episodes=options.episodes,
+            checkpoint=options.checkpoint, task=self._task(variant), episodes=options.episodes,
             seed=options.seed, common_noise=True, fresh_noise=True, future_steps=1,
             value_steps=1, timeout_s=options.timeout_s, workers=options.workers,
             device=options.device, output=self._output(variant))
@@ -152,6 +155,10 @@ class AblationPlan:
                        'planning_checkpoint': options.planning_checkpoint}
         return evaluation_stage(f'evaluate_{variant.name}', f'evaluate: {variant.text}',
                                 replace(common, **changes), self._console)
+
+    def _task(self, variant: Variant) -> TaskName:
+        is_trained = isinstance(variant, TrainedVariant)
+        return self._options.task if is_trained else self._checkpoint_task
 
     def _output(self, variant: Variant) -> Path:
         return self._options.output / variant.name / 'evaluation'

@@ -21,8 +21,8 @@ from cosmos_policy_ros.recording.durable_file import write_durably
 BEGIN, END = '<!-- begin of the ablations -->', '<!-- end of the ablations -->'
 JSON, MARKDOWN = 'ablations.json', 'ablations.md'
 _SIGNIFICANT = 0.05
-_HEADS = ('Variant', 'Seeds', 'Training seed', 'Success', 'Wilson 95 %', 'Action error [rad]',
-          'Wall time', 'Beside the paper')
+_HEADS = ('Variant', 'Task', 'Seeds', 'Training seed', 'Success', 'Wilson 95 %',
+          'Action error [rad]', 'Wall time', 'Beside the paper')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,7 @@ class AblationRow:
 
     Attributes:
         text: What is different.
+        task: Task of the episodes.
         expected: Which way the paper saw success go.
         paper: What the paper found.
         result: The evaluation.
@@ -42,6 +43,7 @@ class AblationRow:
     """
 
     text: str
+    task: str
     expected: Expected
     paper: str
     result: EvaluationResult
@@ -77,7 +79,7 @@ class AblationRow:
 
     def as_json(self) -> dict[str, Any]:
         """Return the row as JSON can hold it."""
-        return {'variant': self.text, 'seeds': _seeds(self.result),
+        return {'variant': self.text, 'task': self.task, 'seeds': _seeds(self.result),
                 'training_seed': self.training_seed, 'successes': self.result.num_successes,
                 'episodes': len(self.result.rollouts), 'wilson_95': self.result.interval,
                 'action_error_rad': self.action_error, 'elapsed_s': round(self.elapsed_s, 1),
@@ -136,7 +138,7 @@ def check_document(path: Path) -> tuple[str, str]:
 def _cells(row: AblationRow) -> tuple[str, ...]:
     result = row.result
     return (
-        row.text, _seeds(result),
+        row.text, f'`{row.task}`', _seeds(result),
         'given' if row.training_seed is None else str(row.training_seed),
         f'{result.num_successes}/{len(result.rollouts)}',
         '{:.0%} to {:.0%}'.format(*result.interval),

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from cosmos_policy_ros.cli.ablate import ablate, AblateOptions
+from cosmos_policy_ros.cli.experiments.ablation_plan import AblationPlan
 from cosmos_policy_ros.cli.experiments.ablation_table import BEGIN, END
 from cosmos_policy_ros.cli.experiments.checkpoint_validation import validate_checkpoint
 from cosmos_policy_ros.cli.main import main
@@ -49,7 +50,7 @@ def test_the_table_stands_in_the_document_between_its_markers_and_nothing_else_c
     table = (options.output / 'ablations.md').read_text()
     assert text == f'Before.\n\n{BEGIN}\n{table}{END}\n\nAfter.\n'
     assert len(table.splitlines()) == 2 + 13
-    assert {line.count('|') for line in table.splitlines()} == {9}
+    assert {line.count('|') for line in table.splitlines()} == {10}
 
 
 def test_variants_differ_from_the_base_in_what_they_leave_out_alone(options):
@@ -78,11 +79,21 @@ def test_given_checkpoints_are_varied_in_steps_and_candidates(options):
         assert settings(f'steps_{count}')['planning'] is None
     for count in (1, 2, 4, 8):
         assert settings(f'candidates_{count}')['planning']['num_candidates'] == count
-        assert settings(f'candidates_{count}')['planning']['candidate_spread'] == 0.01
+        assert settings(f'candidates_{count}')['planning']['candidate_spread'] == 0.0
         assert settings(f'candidates_{count}')['planning']['imagination_seed'] == 195
         assert settings(f'candidates_{count}')['fresh_noise']
         assert settings(f'candidates_{count}')['planning_checkpoint'] == (
             options.planning_checkpoint)
+
+
+def test_checkpoints_of_another_task_are_evaluated_on_theirs_and_not_on_the_data(options):
+    plan = AblationPlan(replace(options, checkpoint_task='insertion'), Console(quiet=True))
+    stages = {stage.name: stage.settings for stage in plan.stages()}
+    assert 'validate_checkpoint' not in stages
+    assert {name: settings['task'] for name, settings in stages.items() if 'task' in settings} == {
+        **{f'evaluate_{name}': 'lift_cube' for name in TRAINED},
+        **{f'evaluate_steps_{count}': 'insertion' for count in (1, 2, 5, 10)},
+        **{f'evaluate_candidates_{count}': 'insertion' for count in (1, 2, 4, 8)}}
 
 
 def test_a_second_run_does_nothing_and_writes_the_same_table(options, capsys):

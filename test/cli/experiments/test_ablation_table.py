@@ -23,7 +23,7 @@ def result(num_successes, num_episodes=20):
 def row(num_successes, expected=Expected.LOWER, paper='LIBERO 98.5 to 97.0 %', **changes):
     """A row beside a reference with 10 of 20."""
     return AblationRow(**{
-        'text': 'actions alone', 'expected': expected, 'paper': paper,
+        'text': 'actions alone', 'task': 'lift_cube', 'expected': expected, 'paper': paper,
         'result': result(num_successes), 'reference': result(10), 'is_reference': False,
         'training_seed': 3, 'action_error': 0.01234, 'elapsed_s': 600.0, **changes})
 
@@ -51,7 +51,8 @@ def test_a_reference_says_that_it_is_one():
 def test_the_table_has_what_was_run_and_what_came_of_it():
     head, rule, line = ablation_table([row(2)]).splitlines()
     assert line.startswith(
-        '| actions alone | 5000 to 5019 | 3 | 2/20 | 3% to 30% | 0.0123 | 10 min | -40 points')
+        '| actions alone | `lift_cube` | 5000 to 5019 | 3 | 2/20 | 3% to 30% | 0.0123 | 10 min | '
+        '-40 points')
     assert head.count('|') == rule.count('|') == line.count('|')
     given = ablation_table([row(2, training_seed=None, action_error=None)])
     assert '| given | 2/20 | 3% to 30% | – |' in given
