@@ -13,6 +13,10 @@ import tyro
 from cosmos_policy_ros.cli.stopped import say_stopped
 from cosmos_policy_ros.cli.task_name import TaskName
 
+# The model that ships with trained weights, and what to say instead of its name for others.
+_TRAINED, _RANDOM = 'aloha_small', 'random'
+_MISS_SHARE = 0.35
+
 
 @dataclass(frozen=True, kw_only=True)
 class LearnOptions:
@@ -23,16 +27,17 @@ class LearnOptions:
         task: Task of the simulated robot.
         demonstrations: Demonstrations of the scripted expert.
         miss_share: Share of them that close too early first, above the cube, and notice when they
-            are to hand it over, as a hurried operator does; 0 where the task has no cube.
+            are to hand it over, as a hurried operator does. 0.35 if left out, 0 in insertion.
         takes: How often every scene is shown, alike at first; with misses, what one image is
-            followed by differs then, and planning has something to choose from.
+            followed by differs then, and planning has something to choose from. 2 if left out, 1
+            without misses.
         demonstration_image_rate_hz: Images of each camera that a demonstration keeps in [Hz], a
             whole fraction of 25; drawing them is most of what it costs.
         sigma_min: Noise level that chunks are sampled down to, and about which the policy is
-            trained; that of `config` if left out. Well below the 4 of aloha_small, chunks differ
+            trained; None takes that of `config`. Well below the 4 of aloha_small, chunks differ
             as the demonstrations do, where otherwise they are their mean.
         minutes: Time of the training in [min]; 0 takes the weights of `init` as they are.
-        init: Checkpoint to begin with; random weights if left out.
+        init: Checkpoint to begin with, or random; aloha_small if left out and `config` is that.
         episodes: Episodes of every evaluation, all on the same seeds.
         rollouts: Rollouts of the trained policy, successes and failures, to refine on.
         exploration: How far every chunk of the rollouts is moved at random (standard deviation)
@@ -49,8 +54,8 @@ class LearnOptions:
             plan with that: the comparison without a world model.
         videos: Film a success, a failure, and a seed that only planning solved.
         quick: See the loop in minutes: at most 4 demonstrations, half a minute of training,
-            4 episodes, 6 rollouts and 2 candidates; of the transfer tasks the easy one,
-            beginning with aloha_small. The figures mean nothing then.
+            4 episodes, 6 rollouts and 2 candidates; of the transfer tasks the easy one. The
+            figures mean nothing then.
         timeout_s: Virtual time after which an episode has failed in [s].
         denoising_steps: Denoising steps of a chunk.
         future_steps: Denoising steps of an imagined future; one step gives the mean of all that
@@ -70,21 +75,21 @@ class LearnOptions:
 
     output: Annotated[Path, tyro.conf.arg(aliases=['-o'])] = Path('learning')
     task: TaskName = 'transfer_cube_hard'
-    demonstrations: int = 220
-    miss_share: float = 0.0
-    takes: int = 1
-    demonstration_image_rate_hz: float = 25.0
-    sigma_min: float | None = None
-    minutes: float = 60.0
+    demonstrations: int = 400
+    miss_share: float | None = None
+    takes: int | None = None
+    demonstration_image_rate_hz: float = 5.0
+    sigma_min: float | None = 2.0
+    minutes: float = 75.0
     init: str | None = None
     episodes: int = 100
-    rollouts: int = 200
-    exploration: float = 0.01
+    rollouts: int = 120
+    exploration: float = 0.0
     rollout_timeout_s: float = 30.0
     rollout_image_rate_hz: float = 5.0
-    refinement_minutes: float = 30.0
+    refinement_minutes: float = 20.0
     candidates: int = 8
-    candidate_spread: float = 0.01
+    candidate_spread: float = 0.0
     q: bool = True
     videos: bool = True
     quick: bool = False
@@ -96,7 +101,7 @@ class LearnOptions:
     rollout_seed: int = 20000
     evaluation_seed: int = 5000
     training_seed: int = 0
-    config: str = 'aloha_small'
+    config: str = _TRAINED
     workers: Annotated[int, tyro.conf.arg(aliases=['-j'])] = 2
     threads: int = 2
     processes: int = 1
@@ -119,7 +124,7 @@ def learn(options: LearnOptions) -> int:
     from cosmos_policy_ros.cli.experiments.learning_plan import run_learning
     console = Console()
     try:
-        run_learning(quick(options) if options.quick else options, console)
+        run_learning(filled_in(quick(options) if options.quick else options), console)
     except KeyboardInterrupt:
         return say_stopped(console, options.output)
     return 0
@@ -127,11 +132,21 @@ def learn(options: LearnOptions) -> int:
 
 def quick(options: LearnOptions) -> LearnOptions:
     """Return options with which every stage is tiny."""
-    is_transfer = options.task.startswith('transfer_cube') and options.config == 'aloha_small'
+    is_transfer = options.task.startswith('transfer_cube') and options.config == _TRAINED
     return replace(
         options, demonstrations=min(4, options.demonstrations), minutes=min(0.5, options.minutes),
         episodes=min(4, options.episodes), rollouts=min(6, options.rollouts),
         refinement_minutes=min(0.5, options.refinement_minutes),
         candidates=min(2, options.candidates),
-        task='transfer_cube' if is_transfer else options.task,
-        init=options.init or ('aloha_small' if is_transfer else None))
+        task='transfer_cube' if is_transfer else options.task)
+
+
+def filled_in(options: LearnOptions) -> LearnOptions:
+    """Return options with what was left out as it suits the task and the model."""
+    miss_share = options.miss_share
+    if miss_share is None:
+        miss_share = 0.0 if options.task == 'insertion' else _MISS_SHARE
+    init = options.init or (_TRAINED if options.config == _TRAINED else _RANDOM)
+    return replace(
+        options, miss_share=miss_share, init=None if init == _RANDOM else init,
+        takes=options.takes or (2 if miss_share else 1))

@@ -12,7 +12,7 @@ from rich.console import Console
 from cosmos_policy_ros.cli import evaluation_run
 from cosmos_policy_ros.cli.collect import Collection
 from cosmos_policy_ros.cli.experiments import learning_plan
-from cosmos_policy_ros.cli.learn import learn, LearnOptions, quick
+from cosmos_policy_ros.cli.learn import filled_in, learn, LearnOptions, quick
 from cosmos_policy_ros.cli.main import main
 from cosmos_policy_ros.cli.stopped import STOPPED
 from cosmos_policy_ros.diffusion.checkpoint_config import read_checkpoint_config
@@ -197,8 +197,9 @@ def test_more_workers_or_threads_are_no_other_settings(loop):
 
 
 @pytest.mark.parametrize(('command', 'text'), [
-    (('--evaluation-seed', '20050'), 'share seeds'), (('--minutes', '0'), 'give an init'),
-    (('--episodes', '0'), 'at least 1'), (('--takes', '2'), 'takes is 2'),
+    (('--evaluation-seed', '20050'), 'share seeds'), (('--episodes', '0'), 'at least 1'),
+    (('--minutes', '0', '--init', 'random'), 'give an init'),
+    (('--miss-share', '0', '--takes', '2'), 'takes is 2'),
     (('--sigma-min', '0'), 'sigma_min is 0'), (('--init', 'unknown_model'), 'unknown_model')])
 def test_impossible_wishes_are_refused_before_anything_is_done(tmp_path, capsys, command, text):
     assert main(['learn', '--output', str(tmp_path / 'out'), *command]) == 1
@@ -223,6 +224,20 @@ def test_seeds_are_also_looked_at_after_collecting(loop, tmp_path, monkeypatch):
 
 def test_a_quick_loop_is_tiny_and_begins_with_a_policy_that_can_do_something():
     tiny = quick(LearnOptions())
-    assert (tiny.task, tiny.init, tiny.episodes) == ('transfer_cube', 'aloha_small', 4)
-    other = quick(LearnOptions(task='insertion', episodes=2, init='mine'))
+    assert (tiny.task, filled_in(tiny).init, tiny.episodes) == ('transfer_cube', 'aloha_small', 4)
+    other = filled_in(quick(LearnOptions(task='insertion', episodes=2, init='mine')))
     assert (other.task, other.init, other.episodes) == ('insertion', 'mine', 2)
+
+
+@pytest.mark.parametrize(('given', 'miss_share', 'takes'), [
+    ({}, 0.35, 2), ({'task': 'insertion'}, 0.0, 1), ({'miss_share': 0.0}, 0.0, 1),
+    ({'miss_share': 0.2, 'takes': 3}, 0.2, 3)])
+def test_scenes_are_shown_twice_where_the_expert_can_miss(given, miss_share, takes):
+    options = filled_in(LearnOptions(**given))
+    assert (options.miss_share, options.takes) == (miss_share, takes)
+
+
+@pytest.mark.parametrize(('given', 'init'), [
+    ({}, 'aloha_small'), ({'init': 'random'}, None), ({'config': 'aloha_2b'}, None)])
+def test_training_begins_with_trained_weights_of_the_same_network(given, init):
+    assert filled_in(LearnOptions(**given)).init == init
