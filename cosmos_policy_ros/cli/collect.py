@@ -17,12 +17,15 @@ import tyro
 
 from cosmos_policy_ros import __version__
 from cosmos_policy_ros.bringup import load_preset
+from cosmos_policy_ros.cli.kept_settings import keep_settings
 from cosmos_policy_ros.cli.stopped import say_stopped
 from cosmos_policy_ros.cli.task_name import TaskName
 from cosmos_policy_ros.worker_pool import WorkerPool
 from cosmos_policy_ros.evaluation.demonstration import (
     Demonstration, DemonstrationSettings, Demonstrator, episode_name, FAILURES)
 from cosmos_policy_ros.evaluation.episode_topics import episode_topics
+
+_SETTINGS = 'collection.json'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +92,7 @@ def collect(options: CollectOptions) -> int:
     Needs no ROS graph and no real time: the arm controller, the driver and the cameras run on a
     virtual clock. Each episode is one that `ros2 bag` reads, as the recorder node writes them;
     failed attempts are kept apart in `failures`. The same seed gives the same episode. A second
-    run with the same options goes on where the first one ended.
+    run goes on where the first one ended; one with other options is refused.
     """
     console = Console()
     try:
@@ -106,10 +109,12 @@ def collect_demonstrations(options: CollectOptions, console: Console) -> Collect
     """Record the demonstrations that are still missing, with a bar on the console.
 
     Raises:
-        CosmosPolicyError: If a setting is impossible, the robot or the task is unknown, or the
-            disk refuses.
+        CosmosPolicyError: If a setting is impossible or another than that of the demonstrations
+            in the output, the robot or the task is unknown, or the disk refuses.
     """
     demonstration_settings(options)
+    load_preset(options.robot)
+    _keep_settings(options)
     tally = _Tally()
     with WorkerPool(options.workers, _set_options, options) as pool, \
             _progress(console) as progress:
@@ -130,6 +135,14 @@ def demonstration_settings(options: CollectOptions) -> DemonstrationSettings:
         task=options.task, max_disturbance_rad=options.max_disturbance_rad,
         miss_share=options.miss_share, takes=options.takes,
         recorded_image_rate_hz=options.recorded_image_rate_hz, software_version=__version__)
+
+
+def _keep_settings(options: CollectOptions) -> None:
+    # A later seed or more episodes only add; all else would count as done what is something else.
+    keep_settings(options.output / _SETTINGS, {
+        name: getattr(options, name) for name in (
+            'task', 'max_disturbance_rad', 'miss_share', 'takes', 'recorded_image_rate_hz',
+            'robot')})
 
 
 def _run(pool: WorkerPool, options: CollectOptions, tally: _Tally) -> Iterator[None]:

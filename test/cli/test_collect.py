@@ -35,10 +35,23 @@ def test_a_second_run_goes_on_and_takes_of_a_scene_follow_one_another(tmp_path):
 
 
 @pytest.mark.parametrize(('options', 'text'), [
-    (('--takes', '0', '--miss-share', '0.5'), 'takes is 0'),
+    (('--takes', '0', '--miss-share', '0.5'), 'takes is 0'), (('--robot', 'none'), 'none'),
     (('--takes', '2'), 'takes is 2, and without misses they are all the same'),
     (('--recorded-image-rate-hz', '7'), 'recorded_image_rate_hz is 7')])
 def test_impossible_wishes_are_refused_and_nothing_is_made(tmp_path, capsys, options, text):
     assert collect(tmp_path / 'out', *options) == 1
     assert text in ' '.join(capsys.readouterr().err.split())
     assert not (tmp_path / 'out').exists()
+
+
+def test_a_folder_that_was_begun_with_other_options_is_refused_and_stays_as_it_is(
+        tmp_path, capsys):
+    assert collect(tmp_path, '--episodes', '1', '--max-disturbance-rad', '0') == 0
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob('*')}
+    for options, text in (
+            (('--max-disturbance-rad', '0.01'), 'max_disturbance_rad was 0.0, now 0.01'),
+            (('--max-disturbance-rad', '0', '--task', 'transfer_cube'),
+             "task was 'lift_cube', now 'transfer_cube'")):
+        assert collect(tmp_path, '--episodes', '1', *options) == 1
+        assert text in ' '.join(capsys.readouterr().err.split())
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob('*')} == before

@@ -20,6 +20,7 @@ from typing import Any
 
 from rich.console import Console
 
+from cosmos_policy_ros.cli.kept_settings import differences
 from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.recording.durable_file import write_durably
 
@@ -123,12 +124,12 @@ class Experiment:
         record = self._read(stage)
         if record is None:
             return
-        differences = _differences(record.settings, self._settings(stage))
-        if differences:
+        found = differences(record.settings, self._settings(stage))
+        if found:
             state = 'done' if record.is_done else 'begun'
             raise ConfigurationError(
                 f'stage {stage.name!r} in {self._folder} was {state} with other settings: '
-                f'{"; ".join(differences)}. Go on with the settings it was begun with, or choose '
+                f'{"; ".join(found)}. Go on with the settings it was begun with, or choose '
                 'another --output')
         missing = [str(path) for path in stage.results if record.is_done and not path.exists()]
         if missing:
@@ -181,15 +182,3 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _as_json(content: Mapping[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(dict(content)))
-
-
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = '') -> list[str]:
-    """Say which settings differ, those of nested ones with dots."""
-    found = []
-    for name in sorted({*before, *now}):
-        old, new = before.get(name), now.get(name)
-        if isinstance(old, dict) and isinstance(new, dict):
-            found += _differences(old, new, f'{prefix}{name}.')
-        elif old != new:
-            found.append(f'{prefix}{name} was {old!r}, now {new!r}')
-    return found
