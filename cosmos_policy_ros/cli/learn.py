@@ -149,4 +149,4 @@ def filled_in(options: LearnOptions) -> LearnOptions:
     init = options.init or (_TRAINED if options.config == _TRAINED else _RANDOM)
     return replace(
         options, miss_share=miss_share, init=None if init == _RANDOM else init,
-        takes=options.takes or (2 if miss_share else 1))
+        takes=(2 if miss_share else 1) if options.takes is None else options.takes)

@@ -231,7 +231,7 @@ def test_a_quick_loop_is_tiny_and_begins_with_a_policy_that_can_do_something():
 
 @pytest.mark.parametrize(('given', 'miss_share', 'takes'), [
     ({}, 0.35, 2), ({'task': 'insertion'}, 0.0, 1), ({'miss_share': 0.0}, 0.0, 1),
-    ({'miss_share': 0.2, 'takes': 3}, 0.2, 3)])
+    ({'miss_share': 0.2, 'takes': 3}, 0.2, 3), ({'takes': 0}, 0.35, 0)])
 def test_scenes_are_shown_twice_where_the_expert_can_miss(given, miss_share, takes):
     options = filled_in(LearnOptions(**given))
     assert (options.miss_share, options.takes) == (miss_share, takes)
