@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -114,7 +114,7 @@ def collect_demonstrations(options: CollectOptions, console: Console) -> Collect
     """
     demonstration_settings(options)
     load_preset(options.robot)
-    _keep_settings(options)
+    keep_settings(options.output / _SETTINGS, collection_settings(options))
     tally = _Tally()
     with WorkerPool(options.workers, _set_options, options) as pool, \
             _progress(console) as progress:
@@ -137,12 +137,10 @@ def demonstration_settings(options: CollectOptions) -> DemonstrationSettings:
         recorded_image_rate_hz=options.recorded_image_rate_hz, software_version=__version__)
 
 
-def _keep_settings(options: CollectOptions) -> None:
-    # A later seed or more episodes only add; all else would count as done what is something else.
-    keep_settings(options.output / _SETTINGS, {
-        name: getattr(options, name) for name in (
-            'task', 'max_disturbance_rad', 'miss_share', 'takes', 'recorded_image_rate_hz',
-            'robot')})
+def collection_settings(options: CollectOptions) -> dict[str, Any]:
+    """Return what all demonstrations of a folder share; a later seed or more of them only add."""
+    return {name: getattr(options, name) for name in (
+        'task', 'max_disturbance_rad', 'miss_share', 'takes', 'recorded_image_rate_hz', 'robot')}
 
 
 def _run(pool: WorkerPool, options: CollectOptions, tally: _Tally) -> Iterator[None]:

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from cosmos_policy_ros.cli.collect import (
-    collect_demonstrations, CollectOptions, demonstration_settings)
+    collect_demonstrations, collection_settings, CollectOptions, demonstration_settings)
 from cosmos_policy_ros.cli.evaluate import EvaluateOptions, RESULT_NAME
 from cosmos_policy_ros.cli.experiments.evaluation_stage import evaluation_stage
 from cosmos_policy_ros.cli.experiments.learning_report import (
@@ -115,11 +115,8 @@ class LearningPlan:
         return Stage(
             name='collect', title=f'collect {options.episodes} demonstrations',
             results=[options.output], run=lambda: self._collect_unseen(options),
-            settings={'task': options.task, 'demonstrations': options.episodes,
-                      'seed': options.seed, 'max_disturbance_rad': options.max_disturbance_rad,
-                      'miss_share': options.miss_share, 'takes': options.takes,
-                      'recorded_image_rate_hz': options.recorded_image_rate_hz,
-                      'robot': options.robot})
+            settings={**collection_settings(options), 'demonstrations': options.episodes,
+                      'seed': options.seed})
 
     def _collect_unseen(self, options: CollectOptions) -> Mapping[str, Any]:
         collection = collect_demonstrations(options, self._console)
