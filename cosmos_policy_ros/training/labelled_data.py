@@ -115,16 +115,26 @@ def load_sources(sources: Sequence[EpisodeSource], cache: Path) -> list[Labelled
 def split_validation(
     sources: Sequence[EpisodeSource], share: float,
 ) -> tuple[list[EpisodeSource], list[EpisodeSource]]:
-    """Set successful demonstrations aside, chosen by their digest alone.
+    """Set successful demonstrations aside, chosen by what they show alone.
 
-    Rollouts and failures are all learned from: there are few, and nothing validates on them.
+    Scenes of the scripted expert are chosen with all their takes, so that none of a scene that
+    validates is learned from. Rollouts and failures are all learned from: there are few, and
+    nothing validates on them.
 
     Returns:
         Episodes to learn from, and those to validate on.
     """
     held_out = [source for source in sources if source.is_demonstration and source.is_success
-                and int(source.identity, 16) % 1000 < round(1000 * share)]
+                and int(_scene_identity(source), 16) % 1000 < round(1000 * share)]
     return [source for source in sources if source not in held_out], held_out
+
+
+def _scene_identity(source: EpisodeSource) -> str:
+    """Return the digest of the scene that the seed tells, else that of the recording."""
+    metadata = source.metadata
+    if metadata.mode != 'scripted' or metadata.seed is None:
+        return source.identity
+    return hashlib.sha256(repr((metadata.task, metadata.seed)).encode()).hexdigest()
 
 
 def _prepare(

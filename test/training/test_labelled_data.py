@@ -18,12 +18,13 @@ def view(small_config):
     return View.of(small_config)
 
 
-def write(folder, *, content=b'', mode='scripted', **label):
+def write(folder, *, content=b'', mode='scripted', seed=None, **label):
     """Write an episode that nobody can read, but everybody can tell from others."""
     folder.mkdir(parents=True)
     (folder / 'episode.mcap').write_bytes(content or folder.name.encode())
     save_metadata(folder, EpisodeMetadata(
-        task='t', robot='interbotix', mode=mode, software_version='1', started_ns=0,
+        task='t', robot='interbotix', mode=mode, seed=seed,
+        software_version='1', started_ns=0,
         label=EpisodeLabel(**(label or {'outcome': 'success'}))))
 
 
@@ -69,6 +70,21 @@ def test_an_episode_stays_on_its_side_when_others_come(tmp_path, view):
     assert len(learned) + len(held_out) == 40 and 4 < len(held_out) < 22
     again = split_validation(sources[:20], 0.3)[1]
     assert again == [source for source in held_out if source in sources[:20]]
+
+
+def test_takes_of_a_scene_are_on_one_side(tmp_path, view):
+    for seed in range(30):
+        write(tmp_path / f'e{seed}', seed=seed)
+        write(tmp_path / f'e{seed}_2', seed=seed)
+    learned, held_out = split_validation(find_sources([tmp_path], view), 0.3)
+    seeds = [{source.metadata.seed for source in side} for side in (learned, held_out)]
+    assert all(seeds) and not seeds[0] & seeds[1]
+
+
+def test_seeds_of_other_than_scripted_episodes_are_no_scenes(tmp_path, view):
+    for number in range(30):
+        write(tmp_path / f'e{number}', mode='teleoperation', seed=0)
+    assert all(split_validation(find_sources([tmp_path], view), 0.3))
 
 
 def test_only_successful_demonstrations_are_set_aside(tmp_path, view):
