@@ -190,7 +190,7 @@ def _open_videos(folder: Path, episode: SteppedEpisode) -> Iterator[dict[str, Vi
     """One video per camera of an episode, complete when the block ends."""
     with ExitStack() as stack:
         yield {camera: stack.enter_context(VideoFileWriter(
-            folder / f'{camera}.mp4', episode.rate_hz, gop=12, crf=18))
+            folder / f'{camera}.mp4', episode.rate_hz, gop=12, quantiser=18))
             for camera in episode.cameras}
 
 

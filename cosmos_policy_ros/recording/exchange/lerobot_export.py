@@ -40,13 +40,13 @@ class LeRobotExporter:
     Attributes:
         cameras: Cameras to write; all that were recorded if empty.
         version: `v3.0` or `v2.1`.
-        crf: Constant rate factor of the videos, 0 is the best. Below the default the bytes and the
+        quantiser: That of the videos, 0 to 51: 0 is lossless. Below the default the bytes and the
             time go into the noise of the sensor.
     """
 
     cameras: tuple[str, ...] = ()
     version: str = 'v3.0'
-    crf: int = 25
+    quantiser: int = 26
 
     @property
     def format_name(self) -> str:
@@ -60,7 +60,7 @@ class LeRobotExporter:
         step = None
         with ExitStack() as stack:
             videos = {camera: stack.enter_context(VideoFileWriter(
-                folder / f'{camera}.mp4', episode.rate_hz, gop=_GOP, crf=self.crf))
+                folder / f'{camera}.mp4', episode.rate_hz, gop=_GOP, quantiser=self.quantiser))
                 for camera in episode.cameras}
             for step in episode:
                 _add(step, rows, images, videos)

@@ -23,7 +23,7 @@ class VideoFileWriter:
     """Writes images of one size as H.264. Use it in a `with` statement."""
 
     def __init__(
-        self, path: Path, rate_hz: Fraction, *, gop: int, crf: int,
+        self, path: Path, rate_hz: Fraction, *, gop: int, quantiser: int,
     ) -> None:
         """Open the file.
 
@@ -31,13 +31,15 @@ class VideoFileWriter:
             path: The file.
             rate_hz: Frames per second.
             gop: Frames from one key frame to the next: small for reading at random.
-            crf: Constant rate factor, 0 is the best.
+            quantiser: That of all frames between key frames, 0 to 51: 0 is lossless. A constant
+                one spares the encoder its look at a smaller copy of every frame, by which a rate
+                factor is kept.
         """
         self._container = av.open(str(path), 'w', format='mp4', options={
             'movflags': 'faststart'})
         self._stream = self._container.add_stream(
             'libx264', rate=rate_hz,
-            options={'crf': str(crf), 'preset': _PRESET, 'tune': 'zerolatency'})
+            options={'qp': str(quantiser), 'preset': _PRESET, 'tune': 'zerolatency'})
         self._stream.pix_fmt = PIXEL_FORMAT
         # Episodes are encoded in parallel, one process each.
         self._stream.codec_context.thread_count = 1

@@ -30,7 +30,7 @@ def jpeg(pixels, *options):
 
 def written(path, *images):
     """The frames of a video of images."""
-    with VideoFileWriter(path, Fraction(25), gop=2, crf=10) as video:
+    with VideoFileWriter(path, Fraction(25), gop=2, quantiser=10) as video:
         for image in images:
             video.add(image)
     return list(read_video(path))
