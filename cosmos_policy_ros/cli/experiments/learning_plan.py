@@ -27,19 +27,21 @@ from cosmos_policy_ros.errors import ConfigurationError
 from cosmos_policy_ros.evaluation.evaluation_result import load_result
 from cosmos_policy_ros.spec.aloha import CHUNK_PERIOD_S
 from cosmos_policy_ros.training.settings import (
-    NoiseSettings, small_model_settings, TrainingSettings)
+    NoiseSettings, OptimiserSettings, small_model_settings, TrainingSettings)
 
 # 10 % policy, 45 % world-model and 45 % value samples, as the published planning model.
 REFINEMENT_SHARE = 0.1
 # Trained weights need no plateau: at the full rate they first unlearn for minutes.
-_REFINEMENT_RATE = 0.5
+_SECOND_RATE = 0.5
+# Joints, images and value are known well enough by then to plan with.
+_POLISH_SHARE = 0.85
 # The images, mostly noise, would have nearly all of the gradient; where the joints end is what an
 # action says first, and the value is what planning asks for.
 _REFINEMENT_WEIGHTS = {'proprio_weight': 10.0, 'value_weight': 3.0}
 # A single denoising step is one call at the highest level, 80: levels from 66 to 93, that is these
 # times the root of eleven latent frames, are all that matters then.
 _ONE_STEP_NOISE = NoiseSettings(uniform_low=20.0, uniform_high=28.0, uniform_share=1.0)
-_REFINED_MODEL, _Q_MODEL = 'refined', 'refined_q'
+_POLICY, _POLISHED, _REFINED_MODEL, _Q_MODEL = 'policy', 'polished', 'refined', 'refined_q'
 
 
 def run_learning(options: LearnOptions, console: Console) -> LearningReport:
@@ -81,8 +83,9 @@ class LearningPlan:
         self._rolled_out = range(options.rollout_seed, options.rollout_seed + options.rollouts)
         _check(options, self._evaluated, self._rolled_out)
         self._check_unseen()
+        name = _POLISHED if options.polish_minutes else _POLICY
         self._policy = (
-            str(self._folder / 'policy' / 'model') if options.minutes else str(options.init))
+            str(self._folder / name / 'model') if options.minutes else str(options.init))
 
     @property
     def evaluations(self) -> dict[str, Path]:
@@ -93,7 +96,8 @@ class LearningPlan:
     def stages(self) -> list[Stage]:
         """Return the stages, in order."""
         options = self._options
-        training = [self._train()] if options.minutes else []
+        polishing = [self._polish()] if options.polish_minutes else []
+        training = [self._train(), *polishing] if options.minutes else []
         with_q = [
             self._refine(_Q_MODEL, 'q', 'refine the Q value'),
             self._evaluate(Q, 'evaluate planning with the refined Q value')] if options.q else []
@@ -135,24 +139,34 @@ class LearningPlan:
                     f'{max(taken)}; choose one above')
 
     def _train(self) -> Stage:
-        options, training = self._options, _of_new_images(small_model_settings())
-        if options.sigma_min is not None:
-            # The most frequent levels keep their place: about the lowest that sampling comes to.
-            training = replace(training, noise=replace(
-                training.noise, log_mean=math.log(options.sigma_min)))
+        options = self._options
         return training_stage('train', f'train for {options.minutes:g} min', replace(
-            self._training('policy', options.minutes, training, [self._folder / 'demonstrations'],
-                           options.init),
+            self._training(_POLICY, options.minutes, self._policy_training(),
+                           [self._folder / 'demonstrations'], options.init),
             new_statistics=True))
+
+    def _polish(self) -> Stage:
+        minutes, training = self._options.polish_minutes, self._policy_training()
+        return training_stage(_POLISHED, f'polish the policy for {minutes:g} min', self._training(
+            _POLISHED, minutes, replace(
+                training, optimiser=_at_second_rate(training.optimiser),
+                samples=replace(training.samples, demonstration_share=_POLISH_SHARE)),
+            [self._folder / 'demonstrations'], str(self._folder / _POLICY / 'model')))
+
+    def _policy_training(self) -> TrainingSettings:
+        training = _of_new_images(small_model_settings())
+        if self._options.sigma_min is None:
+            return training
+        # The most frequent levels keep their place: about the lowest that sampling comes to.
+        return replace(training, noise=replace(
+            training.noise, log_mean=math.log(self._options.sigma_min)))
 
     def _refine(self, name: str, value_kind: str, title: str) -> Stage:
         settings = _of_new_images(small_model_settings())
         is_one_step = self._options.future_steps == self._options.value_steps == 1
         training = replace(
             settings, loss=replace(settings.loss, value_kind=value_kind, **_REFINEMENT_WEIGHTS),
-            optimiser=replace(
-                settings.optimiser,
-                learning_rate=_REFINEMENT_RATE * settings.optimiser.learning_rate),
+            optimiser=_at_second_rate(settings.optimiser),
             noise=_ONE_STEP_NOISE if is_one_step else settings.noise,
             samples=replace(
                 settings.samples, demonstration_share=REFINEMENT_SHARE,
@@ -209,6 +223,10 @@ class LearningPlan:
     def _film(self) -> Stage:
         ways = {way: replace(self._evaluation(way), workers=0) for way in (DIRECT, REFINED)}
         return video_stage(ways[DIRECT], ways[REFINED], self._folder / 'videos', self._console)
+
+
+def _at_second_rate(optimiser: OptimiserSettings) -> OptimiserSettings:
+    return replace(optimiser, learning_rate=_SECOND_RATE * optimiser.learning_rate)
 
 
 def _of_new_images(training: TrainingSettings) -> TrainingSettings:

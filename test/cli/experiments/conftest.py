@@ -20,9 +20,10 @@ def loop_options(
     save_config(place / 'config.json', replace(tiny_patch_config, prediction='clean'))
     return LearnOptions(
         output=place / 'loop', task='lift_cube', config=str(place / 'config.json'),
-        demonstrations=1, minutes=0.01, episodes=2, rollouts=2, refinement_minutes=0.01,
-        candidates=2, miss_share=0.0, exploration=0.01, candidate_spread=0.01, timeout_s=0.4,
-        rollout_timeout_s=0.6, denoising_steps=1, workers=0, threads=1, device='cpu')
+        demonstrations=1, minutes=0.01, polish_minutes=0.01, episodes=2, rollouts=2,
+        refinement_minutes=0.01, candidates=2, miss_share=0.0, exploration=0.01,
+        candidate_spread=0.01, timeout_s=0.4, rollout_timeout_s=0.6, denoising_steps=1, workers=0,
+        threads=1, device='cpu')
 
 
 @pytest.fixture(scope='session')

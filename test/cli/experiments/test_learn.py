@@ -25,7 +25,7 @@ from cosmos_policy_ros.training.prepared_episode import View
 
 # The loop that all share runs in the first of them.
 pytestmark = pytest.mark.timeout(300)
-STAGES = ['collect', 'train', 'evaluate_direct', 'roll_out', 'refined',
+STAGES = ['collect', 'train', 'polished', 'evaluate_direct', 'roll_out', 'refined',
           'evaluate_planning_refined', 'refined_q', 'evaluate_planning_q', 'evaluate_planning',
           'videos']
 WAYS = ['direct', 'planning', 'planning_refined', 'planning_q']
@@ -58,6 +58,28 @@ def test_the_loop_ends_with_a_report_of_every_stage_and_way(loop):
     assert all(f'`{stage}`' in text for stage in STAGES)
 
 
+def test_a_trained_policy_is_polished_and_then_evaluated(loop):
+    card = json.loads((loop.output / 'polished' / 'run.json').read_text())
+    assert card['init'] == str(loop.output / 'policy' / 'model')
+    assert card['training']['samples']['demonstration_share'] == 0.85
+    assert card['training']['optimiser']['learning_rate'] == 1e-3
+    assert load_result(loop.output / 'evaluations' / 'direct' / 'evaluation.json').settings[
+        'checkpoint'] == str(loop.output / 'polished' / 'model')
+
+
+@pytest.mark.parametrize(('minutes', 'trainings', 'policy'), [
+    (5.0, ['train'], 'policy/model'), (0.0, [], 'weights')])
+def test_a_policy_is_not_polished_where_nobody_wants_it_or_it_is_taken_as_it_is(
+        loop, tmp_path, minutes, trainings, policy):
+    init = shutil.copytree(loop.output / 'policy' / 'model', tmp_path / 'weights')
+    plan = learning_plan.LearningPlan(LearnOptions(
+        output=tmp_path, takes=1, miss_share=0.0, minutes=minutes, init=str(init),
+        polish_minutes=0.0 if minutes else 5.0), Console())
+    settings = {stage.name: stage.settings for stage in plan.stages()}
+    assert [name for name in settings if name in ('train', 'polished')] == trainings
+    assert settings['refined']['init'] == str(tmp_path / policy)
+
+
 def test_models_are_refined_with_the_published_shares_on_rollouts_of_the_policy(loop):
     rollouts = [load_metadata(path) for path in sorted((loop.output / 'rollouts').iterdir())]
     assert [rollout.seed for rollout in rollouts] == [20000, 20001]
@@ -78,7 +100,7 @@ def test_models_are_refined_with_the_published_shares_on_rollouts_of_the_policy(
         assert card['training']['loss']['value_kind'] == value
         assert card['training']['loss']['proprio_weight'] == 10.0
         assert card['training']['loss']['value_weight'] == 3.0
-        assert card['init'] == str(loop.output / 'policy' / 'model')
+        assert card['init'] == str(loop.output / 'polished' / 'model')
         config = read_checkpoint_config(checkpoint_files(loop.output / folder / 'model'))
         sources = find_sources(
             [loop.output / 'demonstrations', loop.output / 'rollouts'], View.of(config))
@@ -100,7 +122,7 @@ def test_demonstrations_are_rollouts_too_where_they_show_what_an_action_changes(
 def test_noise_levels_about_the_lowest_of_sampling_are_those_of_training(loop):
     card = json.loads((loop.output / 'policy' / 'run.json').read_text())
     assert card['training']['noise']['log_mean'] == pytest.approx(math.log(loop.sigma_min))
-    for folder in ('policy', 'refined', 'refined_q'):
+    for folder in ('policy', 'polished', 'refined', 'refined_q'):
         config = read_checkpoint_config(checkpoint_files(loop.output / folder / 'model'))
         assert config.sigma_min == loop.sigma_min == 2.0
 
