@@ -69,13 +69,14 @@ class AblationPlan:
 
     def stages(self) -> list[Stage]:
         """Return the stages, in order: the reference of a group is its first."""
-        stages = []
+        is_same_task = self._checkpoint_task == self._options.task
+        stages = [self._validate()] if self._denoising and is_same_task else []
+        # What was trained before is evaluated while the user may still be looking.
+        stages += map(self._evaluate, (*self._denoising, *self._planning))
         for variant in self._trained:
             stages += [training_stage(f'train_{variant.name}', f'train: {variant.text}',
                                       self._training(variant)), self._evaluate(variant)]
-        if self._denoising and self._checkpoint_task == self._options.task:
-            stages.append(self._validate())
-        return [*stages, *map(self._evaluate, (*self._denoising, *self._planning))]
+        return stages
 
     def rows(self, records: Mapping[str, StageRecord]) -> list[AblationRow]:
         """Return the rows of the table.
