@@ -72,7 +72,7 @@ def find_sources(directories: Sequence[Path], view: View) -> list[EpisodeSource]
 def data_identity(sources: Sequence[EpisodeSource]) -> str:
     """Return the digest of the recordings and labels that a run learns from."""
     facts = sorted((source.identity, source.metadata.task, source.score) for source in sources)
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:_NUM_DIGITS]
+    return _digest(facts)[:_NUM_DIGITS]
 
 
 def prepare_sources(
@@ -134,7 +134,11 @@ def _scene_identity(source: EpisodeSource) -> str:
     metadata = source.metadata
     if metadata.mode != 'scripted' or metadata.seed is None:
         return source.identity
-    return hashlib.sha256(repr((metadata.task, metadata.seed)).encode()).hexdigest()
+    return _digest((metadata.task, metadata.seed))
+
+
+def _digest(facts: object) -> str:
+    return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
 def _prepare(

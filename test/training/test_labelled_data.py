@@ -23,9 +23,8 @@ def write(folder, *, content=b'', mode='scripted', seed=None, **label):
     folder.mkdir(parents=True)
     (folder / 'episode.mcap').write_bytes(content or folder.name.encode())
     save_metadata(folder, EpisodeMetadata(
-        task='t', robot='interbotix', mode=mode, seed=seed,
-        software_version='1', started_ns=0,
-        label=EpisodeLabel(**(label or {'outcome': 'success'}))))
+        task='t', robot='interbotix', mode=mode, seed=seed, software_version='1',
+        started_ns=0, label=EpisodeLabel(**(label or {'outcome': 'success'}))))
 
 
 def open_nothing(path, view):
