@@ -13,7 +13,6 @@ from rich.markup import escape
 from rich.table import Table
 import tyro
 
-from cosmos_policy_ros.cli.evaluation_run import run_evaluation
 from cosmos_policy_ros.cli.task_name import TaskName
 from cosmos_policy_ros.evaluation.evaluation_result import EvaluationResult
 
@@ -118,6 +117,7 @@ def evaluate(options: EvaluateOptions) -> int:
     drivers are those of the nodes, on a virtual clock. The same seeds give the same result; what
     `cosmos-policy compare` needs of two of them is that they ran the same seeds.
     """
+    from cosmos_policy_ros.cli.evaluation_run import run_evaluation
     console = Console()
     output = options.output or Path('evaluations') / datetime.now().strftime('%Y%m%d-%H%M%S')
     result = run_evaluation(options, output, console)

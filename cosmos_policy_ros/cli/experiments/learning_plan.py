@@ -11,8 +11,9 @@ from typing import Any
 
 from rich.console import Console
 
-from cosmos_policy_ros.cli.collect import (
-    collect_demonstrations, collection_settings, CollectOptions, demonstration_settings)
+from cosmos_policy_ros.cli.collect import CollectOptions
+from cosmos_policy_ros.cli.collection_run import (
+    collect_demonstrations, collection_settings, demonstration_settings)
 from cosmos_policy_ros.cli.evaluate import EvaluateOptions, RESULT_NAME
 from cosmos_policy_ros.cli.experiments.evaluation_stage import evaluation_stage
 from cosmos_policy_ros.cli.experiments.learning_report import (

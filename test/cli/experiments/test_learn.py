@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from cosmos_policy_ros.cli import evaluation_run
-from cosmos_policy_ros.cli.collect import Collection
+from cosmos_policy_ros.cli.collection_run import Collection
 from cosmos_policy_ros.cli.experiments import learning_plan
 from cosmos_policy_ros.cli.learn import filled_in, learn, LearnOptions, quick
 from cosmos_policy_ros.cli.main import main
