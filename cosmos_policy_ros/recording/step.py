@@ -71,4 +71,4 @@ class SteppedEpisode:
 
 def step_time_ns(start_ns: int, index: int, rate_hz: Fraction) -> int:
     """Return the time of a step in [ns], counted from the start and not from the step before."""
-    return start_ns + int(index * NS_PER_S / rate_hz)
+    return start_ns + index * NS_PER_S * rate_hz.denominator // rate_hz.numerator
