@@ -21,6 +21,9 @@ MESSAGES_READY := $(VENV)/.messages_ready
 STAND_IN := cosmos_policy_ros/simulation/assets/interbotix_xs_msgs
 INTERFACES := $(wildcard msg/*.msg srv/*.srv action/*.action $(STAND_IN)/msg/*.msg $(STAND_IN)/srv/*.srv)
 
+# They have the machine to themselves; the others share its cores.
+REAL_TIME_TESTS := test/nodes test/test_system.py
+
 # Tests and demo never leave this machine.
 export ROS_AUTOMATIC_DISCOVERY_RANGE := LOCALHOST
 export OMP_WAIT_POLICY := PASSIVE
@@ -37,7 +40,9 @@ demo: setup
 
 test: setup
 	$(VENV)/bin/python -m flake8 cosmos_policy_ros launch test setup.py
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest $(REAL_TIME_TESTS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile \
+	  $(addprefix --ignore=,$(REAL_TIME_TESTS)) test
 
 bench: setup
 	$(VENV)/bin/cosmos-policy bench

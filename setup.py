@@ -18,7 +18,8 @@ REPORT = ['matplotlib', 'av>=12.3', 'opencv-python-headless', 'pillow']
 EXCHANGE = ['h5py', 'pyarrow', 'av>=12.3', 'opencv-python-headless']
 RERUN = ['rerun-sdk>=0.26']
 TENSORBOARD = ['tensorboard']
-TEST = ['pytest', 'pytest-timeout', 'hypothesis', 'flake8', 'rosbags']
+TEST = ['pytest', 'pytest-rerunfailures', 'pytest-timeout', 'pytest-xdist', 'hypothesis', 'flake8',
+        'rosbags']
 
 setup(
     name='cosmos_policy_ros',

@@ -101,9 +101,10 @@ class Experiment:
         heading = f'{number}/{len(self._stages)} {stage.title}'
         if record.is_done:
             self._console.print(f'[green]{heading}[/]: done before, in '
-                                f'{duration_text(record.elapsed_s)}', highlight=False)
+                                f'{duration_text(record.elapsed_s)}', highlight=False,
+                                soft_wrap=True)
             return record
-        self._console.print(f'[bold]{heading}[/]', highlight=False)
+        self._console.print(f'[bold]{heading}[/]', highlight=False, soft_wrap=True)
         began_s = self._clock()
 
         def after(**changes: Any) -> StageRecord:

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 import torch
 from torch import distributed
 from torch.utils.data import DataLoader
@@ -189,7 +190,8 @@ class Session:
             self._save(elapsed_s)
             self._export()
         except CheckpointError as error:
-            self._console.print(f'[yellow]{error}[/]', highlight=False)
+            self._console.print(f'[yellow]{escape(str(error))}[/]', highlight=False,
+                                soft_wrap=True)
 
     def _save(self, elapsed_s: float) -> None:
         """Write a checkpoint from which a run goes on."""

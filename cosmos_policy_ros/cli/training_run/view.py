@@ -104,7 +104,8 @@ class RunView:
                 self._writer.flush()
         # A disk that is full must not end the run.
         except (CheckpointError, OSError) as error:
-            self._console.print(f'[yellow]{escape(str(error))}[/]', highlight=False)
+            self._console.print(f'[yellow]{escape(str(error))}[/]', highlight=False,
+                                soft_wrap=True)
 
 
 def _line(report: StepReport, means: dict[str, float], rate: float) -> str:
