@@ -23,7 +23,6 @@ from cosmos_policy_ros.recording.exchange.lerobot_layout import (
 from cosmos_policy_ros.recording.exchange.lerobot_meta import first_index, save_meta, task_indices
 from cosmos_policy_ros.recording.exchange.lerobot_stats import ImageStats, vector_stats
 from cosmos_policy_ros.recording.exchange.video_file import VideoFileWriter
-from cosmos_policy_ros.recording.exchange.yuv_image import rgb_of
 from cosmos_policy_ros.recording.step import Step, SteppedEpisode
 from cosmos_policy_ros.spec.aloha import ALOHA
 
@@ -115,10 +114,10 @@ def _add(
     for name, field in _VECTORS.items():
         rows[name].append(getattr(step, field))
     for camera, image in step.images.items():
-        planes = videos[camera].add(image)
+        frame = videos[camera].add(image)
         if step.index % _STATS_EVERY == 0:
             # A second decoding of the JPEG would cost as much as a frame of the video.
-            images[camera].add(rgb_of(planes))
+            images[camera].add(frame.to_ndarray(format='rgb24'))
 
 
 def _table(vectors: dict[str, np.ndarray], episode: SteppedEpisode) -> pa.Table:

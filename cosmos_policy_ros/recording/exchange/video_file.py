@@ -46,7 +46,6 @@ class VideoFileWriter:
         self._stream.codec_context.gop_size = gop
         self._converter = YuvConverter()
         self._shown: StepImage | None = None
-        self._planes: np.ndarray | None = None
         self._frame: av.VideoFrame | None = None
         self._size: tuple[int, int] | None = None
         self._count = 0
@@ -61,25 +60,25 @@ class VideoFileWriter:
             self._container.mux(self._stream.encode())
         self._container.close()
 
-    def add(self, image: StepImage) -> np.ndarray:
+    def add(self, image: StepImage) -> av.VideoFrame:
         """Append an image; the same object again costs no conversion.
 
         Returns:
-            What is encoded, I420, shape (3 H / 2, W), uint8.
+            The image as the encoder takes it.
 
         Raises:
             RecordingError: If it cannot be decoded, or its size is odd or another than before.
         """
         if image is not self._shown:
-            self._planes = self._converter.planes(image)
-            self._check_size(self._planes)
+            planes = self._converter.planes(image)
+            self._check_size(planes)
             # Not copied: the frame keeps the array.
-            self._frame = av.VideoFrame.from_numpy_buffer(self._planes, format=PIXEL_FORMAT)
+            self._frame = av.VideoFrame.from_numpy_buffer(planes, format=PIXEL_FORMAT)
             self._shown = image
         self._frame.pts = self._count
         self._count += 1
         self._container.mux(self._stream.encode(self._frame))
-        return self._planes
+        return self._frame
 
     def _check_size(self, planes: np.ndarray) -> None:
         rows, width = planes.shape

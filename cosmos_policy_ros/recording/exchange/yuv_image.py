@@ -54,11 +54,6 @@ class YuvConverter:
         return planes
 
 
-def rgb_of(planes: np.ndarray) -> np.ndarray:
-    """Return planes of shape (3 H / 2, W) as RGB, shape (H, W, 3), uint8."""
-    return cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_I420)
-
-
 def _pixels(plane: av.VideoPlane) -> np.ndarray:
     """A plane of a decoded picture without what pads its lines."""
     return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:plane.height, :plane.width]

@@ -149,6 +149,7 @@ def test_every_episode_has_the_statistics_that_are_aggregated_on_loading(
         np.testing.assert_allclose(row['stats']['action']['mean'], actions.mean(0), atol=1e-6)
         np.testing.assert_allclose(row['stats']['action']['std'], actions.std(0), atol=1e-6)
         assert row['stats']['action']['count'] == [len(actions)]
+        assert all(0.0 <= value <= 1.0 for value in np.ravel(row['stats'][CAMERAS[0]]['max']))
         for camera in CAMERAS:
             sampled = [step.images[camera.rpartition('.')[2]].pixels
                        for step in steps_of(episodes[number]) if step.index % 10 == 0]
