@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cosmos_policy_ros import __version__
 from cosmos_policy_ros.bringup import load_preset
 from cosmos_policy_ros.cli.collect import CollectOptions
+from cosmos_policy_ros.cli.episode_progress import episode_progress
 from cosmos_policy_ros.cli.kept_settings import keep_settings
 from cosmos_policy_ros.evaluation.demonstration import (
     Demonstration, DemonstrationSettings, Demonstrator, episode_name, FAILURES)
@@ -60,7 +60,7 @@ def collect_demonstrations(options: CollectOptions, console: Console) -> Collect
     keep_settings(options.output / _SETTINGS, collection_settings(options))
     tally = _Tally()
     with WorkerPool(options.workers, _set_options, options) as pool, \
-            _progress(console) as progress:
+            episode_progress(console) as progress:
         bar = progress.add_task('collecting', total=options.episodes)
         for _ in _run(pool, options, tally):
             progress.update(bar, completed=tally.kept,
@@ -131,8 +131,3 @@ def _demonstrator() -> Demonstrator:
     preset = load_preset(_options.robot)
     return Demonstrator(preset.robot, episode_topics(preset.robot, preset.names),
                         demonstration_settings(_options))
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(),
-                    TimeRemainingColumn(), console=console)

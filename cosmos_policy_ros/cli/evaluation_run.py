@@ -9,13 +9,13 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cosmos_policy_ros import __version__
 from cosmos_policy_ros.bringup import BringupOptions, load_preset
+from cosmos_policy_ros.cli.episode_progress import episode_progress
+from cosmos_policy_ros.cli.evaluate import EvaluateOptions
 from cosmos_policy_ros.cli.evaluation_worker import (
     EvaluationJob, EvaluationWorker, run_seed, set_job)
 from cosmos_policy_ros.cli.live_evaluation import run_live
@@ -27,9 +27,6 @@ from cosmos_policy_ros.evaluation.rollout import Rollout, RolloutSettings
 from cosmos_policy_ros.policy.planning_settings import PlanningSettings
 from cosmos_policy_ros.robot.motion_settings import MotionSettings, QuerySettings
 from cosmos_policy_ros.simulation.tasks import TASKS
-
-if TYPE_CHECKING:
-    from cosmos_policy_ros.cli.evaluate import EvaluateOptions
 
 Outcome = tuple[Rollout, str]
 """A rollout, and how the policy calls itself."""
@@ -56,7 +53,7 @@ def run_evaluation(
     wanted = set(_seeds(options))
     seen = [outcome for outcome in known if outcome[0].seed in wanted]
     missing = sorted(wanted - {rollout.seed for rollout, _ in seen})
-    with _progress(console) as progress:
+    with episode_progress(console) as progress:
         bar = progress.add_task('loading the policy', total=options.episodes,
                                 completed=len(seen))
         for outcome in _run(options, job, output, missing) if missing else ():
@@ -185,8 +182,3 @@ def _single_threads() -> Iterator[None]:
     finally:
         for name in added:
             del os.environ[name]
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(),
-                    TimeRemainingColumn(), console=console)

@@ -50,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             description='Cosmos Policy on ALOHA robots: run it, look at episodes, check and time '
                         'the model.')
     except CosmosPolicyError as error:
-        Console(stderr=True).print(f'[bold red]error:[/] {escape(str(error))}', highlight=False)
+        Console(stderr=True).print(f'[bold red]error:[/] {escape(str(error))}', highlight=False,
+                                   soft_wrap=True)
         return 1
     except ModuleNotFoundError as error:
         Console(stderr=True).print(

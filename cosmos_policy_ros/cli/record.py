@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 
 from cosmos_policy_ros.bringup import require_ros
 from cosmos_policy_ros.cli.keyboard import Keyboard
 from cosmos_policy_ros.cli.record_view import KEYS, RecordView
+from cosmos_policy_ros.cli.warning import say_warning
 from cosmos_policy_ros.errors import RobotError
 from cosmos_policy_ros.recording.session_plan import SessionPlan
 
@@ -124,12 +124,12 @@ def _press(client: RecorderClient, console: Console, service: str) -> None:
         else:
             client.do(service)
     except RobotError as error:
-        console.print(f'[yellow]{escape(str(error))}[/]', soft_wrap=True)
+        say_warning(console, error)
 
 
 def _end(client: RecorderClient, console: Console) -> None:
     try:
         client.do('end_batch')
     except RobotError as error:
-        console.print(f'[yellow]{escape(str(error))}[/]', soft_wrap=True)
+        say_warning(console, error)
     client.wait_until(lambda: client.recorder.state in RESTING, SAVE_S, 'the end of the batch')

@@ -12,7 +12,6 @@ import time
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 import torch
 from torch import distributed
 from torch.utils.data import DataLoader
@@ -23,6 +22,7 @@ from cosmos_policy_ros.cli.training_run.start import (
     as_trained, build_trainer, check_same_run, describe_run, find_config, find_statistics,
     find_texts, newest_checkpoint, num_processes, resume_trainer)
 from cosmos_policy_ros.cli.training_run.view import RunView
+from cosmos_policy_ros.cli.warning import say_warning
 from cosmos_policy_ros.diffusion.cosmos_model import CosmosModel
 from cosmos_policy_ros.errors import CheckpointError
 from cosmos_policy_ros.policy.device import choose_device, limit_threads
@@ -190,8 +190,7 @@ class Session:
             self._save(elapsed_s)
             self._export()
         except CheckpointError as error:
-            self._console.print(f'[yellow]{escape(str(error))}[/]', highlight=False,
-                                soft_wrap=True)
+            say_warning(self._console, error)
 
     def _save(self, elapsed_s: float) -> None:
         """Write a checkpoint from which a run goes on."""

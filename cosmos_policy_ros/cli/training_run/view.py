@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from cosmos_policy_ros.cli.warning import say_warning
 from cosmos_policy_ros.errors import CheckpointError
 from cosmos_policy_ros.training.run_folder import RunFolder
 from cosmos_policy_ros.training.trainer import StepReport
@@ -104,8 +104,7 @@ class RunView:
                 self._writer.flush()
         # A disk that is full must not end the run.
         except (CheckpointError, OSError) as error:
-            self._console.print(f'[yellow]{escape(str(error))}[/]', highlight=False,
-                                soft_wrap=True)
+            say_warning(self._console, error)
 
 
 def _line(report: StepReport, means: dict[str, float], rate: float) -> str:
